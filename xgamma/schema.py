@@ -1,0 +1,206 @@
+"""Names, dims, units and meaning of everything a dataset holds, declared once.
+
+Grids other than that of the counts are told apart by a suffix: the point spread
+function of a map lives on ``y_psf``, ``x_psf``, with ``wcs_psf``, ``lon_psf`` and
+``lat_psf``. A suffix is added only where the grid or axis differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = [
+    "ATTRS",
+    "AXES",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "SUFFIXES",
+    "VARIABLES",
+    "AxisSpec",
+    "VariableSpec",
+    "base_name",
+    "suffix_of",
+]
+
+FORMAT = "xgamma"
+FORMAT_VERSION = "1.0"
+
+SUFFIXES = ("exposure", "psf", "edisp")
+"""What may stand behind ``x_``, ``y_``, ``wcs_``, ``lon_``, ``lat_``, ``energy_true_`` for a grid or axis of its own."""
+
+
+@dataclass(frozen=True)
+class AxisSpec:
+    """A binned, non-spatial axis.
+
+    Attributes
+    ----------
+    physical : str
+        A unit that the axis' unit must be convertible to.
+    interp : {"log", "lin"}
+        The default scale in which the centre of a bin lies in its middle.
+    meaning : str
+        For people.
+    """
+
+    physical: str
+    interp: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class VariableSpec:
+    """A variable of a dataset.
+
+    Attributes
+    ----------
+    dims : tuple of str
+        The dims in the order in which writers lay them out. ``y`` and ``x`` may be absent together, and any
+        dim may carry a suffix.
+    physical : str or None
+        A unit that the variable's unit must be convertible to, None for masks.
+    unit : str
+        The unit that new variables get.
+    dtype : {"f", "b"}
+        Kind of number: real (integers included) or boolean.
+    combine : {"sum", "mean", "any", None}
+        What becomes of it when datasets are added.
+    weight : str or None
+        The variable that weights a mean.
+    grid : str
+        The suffix of the grid that the variable may have for its own.
+    alternatives : mapping of str to str
+        Dims that may stand in the place of another.
+    hdu : str or None
+        Its extension in a FITS file.
+    meaning : str
+        For people, and the ``long_name`` of new variables.
+    """
+
+    dims: tuple[str, ...]
+    physical: str | None
+    unit: str
+    meaning: str
+    dtype: str = "f"
+    combine: str | None = None
+    weight: str | None = None
+    grid: str = ""
+    alternatives: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    hdu: str | None = None
+
+
+AXES: MappingProxyType[str, AxisSpec] = MappingProxyType(
+    {
+        "energy": AxisSpec("TeV", "log", "reconstructed energy"),
+        "energy_true": AxisSpec("TeV", "log", "true energy"),
+        "rad": AxisSpec("deg", "lin", "angular distance from the true direction"),
+        "migra": AxisSpec("", "lin", "reconstructed energy / true energy"),
+    }
+)
+
+_COUNTS = ("energy", "y", "x")
+_PSF = ("energy_true", "rad", "y", "x")
+_EDISP = ("energy_true", "energy", "y", "x")
+
+
+def _alt(**names: str) -> MappingProxyType[str, str]:
+    return MappingProxyType(names)
+
+
+VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
+    {
+        "counts": VariableSpec(_COUNTS, "", "", "observed counts", combine="sum", hdu="COUNTS"),
+        "background": VariableSpec(_COUNTS, "", "", "expected background counts", combine="sum", hdu="BACKGROUND"),
+        "mask_safe": VariableSpec(
+            _COUNTS, None, "", "bins in which the data are trusted", dtype="b", combine="any", hdu="MASK_SAFE"
+        ),
+        "mask_fit": VariableSpec(
+            _COUNTS, None, "", "bins to which models are fitted", dtype="b", combine="any", hdu="MASK_FIT"
+        ),
+        "counts_off": VariableSpec(_COUNTS, "", "", "counts in the off regions", combine="sum", hdu="COUNTS_OFF"),
+        "acceptance": VariableSpec(
+            _COUNTS, "", "", "relative background efficiency of the on region", combine="sum", hdu="ACCEPTANCE"
+        ),
+        "acceptance_off": VariableSpec(
+            _COUNTS, "", "", "relative background efficiency of the off regions", combine="sum", hdu="ACCEPTANCE_OFF"
+        ),
+        "exposure": VariableSpec(
+            ("energy_true", "y", "x"),
+            "m2 s",
+            "m2 s",
+            "effective area x livetime",
+            combine="sum",
+            grid="exposure",
+            hdu="EXPOSURE",
+        ),
+        "psf": VariableSpec(
+            _PSF,
+            "sr-1",
+            "sr-1",
+            "point spread function",
+            combine="mean",
+            weight="psf_exposure",
+            grid="psf",
+            alternatives=_alt(energy_true="energy"),
+            hdu="PSF",
+        ),
+        "psf_exposure": VariableSpec(
+            ("energy_true", "y", "x"),
+            "m2 s",
+            "m2 s",
+            "exposure on the grid of the point spread function",
+            combine="sum",
+            grid="psf",
+            alternatives=_alt(energy_true="energy"),
+            hdu="PSF_EXPOSURE",
+        ),
+        "edisp": VariableSpec(
+            _EDISP,
+            "",
+            "",
+            "energy dispersion",
+            combine="mean",
+            weight="edisp_exposure",
+            grid="edisp",
+            alternatives=_alt(energy="migra"),
+            hdu="EDISP",
+        ),
+        "edisp_exposure": VariableSpec(
+            ("energy_true", "y", "x"),
+            "m2 s",
+            "m2 s",
+            "exposure on the grid of the energy dispersion",
+            combine="sum",
+            grid="edisp",
+            hdu="EDISP_EXPOSURE",
+        ),
+        "gti_start": VariableSpec(("gti",), "s", "s", "start of a good time interval", combine="union"),
+        "gti_stop": VariableSpec(("gti",), "s", "s", "end of a good time interval", combine="union"),
+        "livetime": VariableSpec((), "s", "s", "observation time corrected for dead time", combine="sum"),
+    }
+)
+
+ATTRS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "format": f"always '{FORMAT}'",
+        "format_version": "version of the layout",
+        "name": "name of the dataset, by which models refer to it",
+        "models": "the models stored with the dataset, as YAML text",
+        "region": "the region of a spectrum dataset, as DS9 text",
+        "meta": "the table of observations, as JSON text: {column: [one value an observation]}",
+        "history": "one line for each operation that led to the dataset",
+    }
+)
+
+
+def base_name(name: str) -> str:
+    """Return the name without the suffix of its grid: ``energy_true`` for ``energy_true_psf``."""
+    suffix = suffix_of(name)
+    return name[: -len(suffix) - 1] if suffix else name
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a dim or coordinate: ``psf`` for ``y_psf``, and an empty string for ``y``."""
+    head, _, tail = name.rpartition("_")
+    return tail if head and tail in SUFFIXES else ""
