@@ -1,0 +1,1 @@
+"""Reduced gamma-ray data as labelled arrays."""

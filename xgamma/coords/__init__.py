@@ -1,0 +1,1 @@
+"""Axes, sky grids and their indexes."""

@@ -1,0 +1,1 @@
+"""Files: FITS, NetCDF, Zarr."""

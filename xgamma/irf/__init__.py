@@ -1,0 +1,1 @@
+"""PSF and energy-dispersion look-ups."""

@@ -1,0 +1,1 @@
+"""Spectral, spatial and sky models."""

@@ -1,0 +1,1 @@
+"""Selections, masks and reductions of datasets."""
