@@ -1,0 +1,167 @@
+"""What a prediction needs to know of a source model: numbers, free of the model's later changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.coords import Axis, SkyGrid
+from xgamma.predict.window import Window, around
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from xgamma.models import SkyModel
+
+__all__ = ["TILE", "Component", "components_of"]
+
+TILE = 256
+"""Size in pixels of the tiles into which models of all the sky are cut, to bound the memory of one of them."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A source model, or a tile of one, on the grid of a dataset.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    flux : ndarray, shape (energy_true,)
+        Integral over each true-energy bin in cm-2 s-1, or in TeV where the spatial model has the unit of a flux.
+    spatial : SpatialModel or None
+        A copy of the spatial model; None for a model without one.
+    position : SkyCoord or None
+        Where the responses are taken; None for the centre of their maps.
+    y, x : float
+        Labels of the position, or of the middle of the tile.
+    source : Window
+        Pixels on which the model does not vanish, before the PSF.
+    target : Window
+        Pixels on which it predicts counts.
+    rotation : ndarray, shape (3, 3)
+        From the frame of the map to that of the spatial model.
+    use_exposure, use_psf, use_edisp : bool
+        Which responses apply.
+    """
+
+    name: str
+    flux: NDArray[np.float64]
+    spatial: Any
+    position: SkyCoord | None
+    y: float
+    x: float
+    source: Window
+    target: Window
+    rotation: NDArray[np.float64]
+    use_exposure: bool = True
+    use_psf: bool = True
+    use_edisp: bool = True
+
+    @property
+    def is_point(self) -> bool:
+        """Whether the model is a point on the sky."""
+        return (
+            self.spatial is not None
+            and self.spatial.evaluation_radius is not None
+            and self.spatial.evaluation_radius == 0
+        )
+
+
+def rotation_between(frame_from: str, frame_to: str) -> NDArray[np.float64]:
+    """Matrix that takes Cartesian unit vectors from one celestial frame to another."""
+    from astropy.coordinates import SkyCoord
+
+    if frame_from == frame_to:
+        return np.eye(3)
+    axes = SkyCoord([0, 90, 0], [0, 0, 90], unit="deg", frame=frame_from).transform_to(frame_to)
+    return np.asarray(axes.cartesian.xyz.value)
+
+
+def _psf_reach(ds: xr.Dataset) -> float:
+    """Radius in deg beyond which the PSF vanishes."""
+    return float(Axis.from_dataset(ds["psf"], "rad").to("deg").center[-1]) if "psf" in ds else 0.0
+
+
+def flux_of(model: SkyModel, axis: Axis) -> NDArray[np.float64]:
+    """Integral of the spectrum over each true-energy bin, energies in TeV."""
+    true = axis.to("TeV")
+    return np.asarray(model.spectral_model.integrate_array(true.lower, true.upper), dtype=np.float64)
+
+
+def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list[Component]:
+    """Resolve source models against the grid of a dataset.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``exposure``; only coordinates are read.
+    grid : SkyGrid
+        Grid of the counts, with ascending labels.
+    models : list of SkyModel
+        Models that apply to the dataset.
+
+    Returns
+    -------
+    list of Component
+        Those that reach the map; a model of all the sky gives one for each tile.
+
+    Raises
+    ------
+    ValueError
+        If a model has no spatial model.
+    """
+    axis = Axis.from_dataset(ds["exposure"], "energy_true")
+    whole = Window.of(grid.y, grid.x)
+    out = []
+    for model in models:
+        spatial = model.spatial_model
+        if spatial is None:
+            raise ValueError(
+                f"Model '{model.name}' has no spatial model: a map needs one, such as PointSpatialModel or "
+                "ConstantSpatialModel."
+            )
+        irf = {f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")}
+        reach = _psf_reach(ds) if irf["use_psf"] else 0.0
+        common = {
+            "name": model.name,
+            "flux": flux_of(model, axis),
+            "spatial": spatial.copy(),
+            "rotation": rotation_between(grid.frame, spatial.frame),
+            **irf,
+        }
+        if spatial.evaluation_radius is None:
+            out += _tiles(grid, whole, reach, common)
+            continue
+        y, x = (float(v) for v in grid.position_to_labels(spatial.position))
+        if not (np.isfinite(y) and np.isfinite(x)):
+            continue
+        radius = float(spatial.evaluation_radius.to_value("deg"))
+        target = around(grid, y, x, radius + reach)
+        if target & whole:
+            out.append(
+                Component(
+                    position=spatial.position, y=y, x=x, source=around(grid, y, x, radius), target=target, **common
+                )
+            )
+    return out
+
+
+def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:
+    """One component for each tile of the map, at places that do not depend on where the map was cut."""
+    out = []
+    for row in range(whole.y_0 // TILE, (whole.y_1 - 1) // TILE + 1):
+        for column in range(whole.x_0 // TILE, (whole.x_1 - 1) // TILE + 1):
+            tile = Window(row * TILE, (row + 1) * TILE, column * TILE, (column + 1) * TILE)
+            y, x = (row + 0.5) * TILE - 0.5, (column + 0.5) * TILE - 0.5
+            part = tile & whole
+            if not np.isfinite(grid.labels_to_lonlat(np.array(y), np.array(x))).all():
+                y, x = (part.y_0 + part.y_1 - 1) / 2, (part.x_0 + part.x_1 - 1) / 2
+            near = around(grid, y, x, reach)
+            margin = (near.shape[0] + 1) // 2, (near.shape[1] + 1) // 2
+            out.append(Component(position=None, y=y, x=x, source=tile.grow(*margin), target=tile, **common))
+    return out

@@ -1,0 +1,184 @@
+"""Predicted counts of a dataset and its models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import astropy.units as u
+import numpy as np
+import xarray as xr
+
+from xgamma.coords import Axis
+from xgamma.irf.lookup import sky_dims
+from xgamma.models import FoVBackgroundModel, Models, SkyModel
+from xgamma.predict.maps import map_npred
+from xgamma.predict.region import region_npred
+
+if TYPE_CHECKING:
+    from xgamma.models import Model
+
+__all__ = ["models_for", "npred", "npred_background", "npred_signal"]
+
+ModelsLike = "Models | Iterable[Model] | Model | None"
+
+
+def models_for(ds: xr.Dataset, models: ModelsLike = None) -> Models:
+    """Return the models that apply to a dataset.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Any dataset.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    Models
+        Those that name this dataset or none at all.
+    """
+    if models is None:
+        text = ds.attrs.get("models")
+        chosen = Models.from_yaml(text) if text else Models()
+    else:
+        chosen = models if isinstance(models, Models) else Models(models)
+    name = ds.attrs.get("name")
+    return Models([m for m in chosen if m.datasets_names is None or name in m.datasets_names])
+
+
+def _like_counts(ds: xr.Dataset, values: xr.DataArray, name: str, meaning: str) -> xr.DataArray:
+    """Give a prediction the coordinates of the counts' grid, a name and a unit."""
+    dims = set(values.dims)
+    keep = [key for key, c in ds.coords.items() if set(c.dims) <= dims and _belongs(str(key))]
+    out = xr.DataArray(values.variable, name=name).assign_coords(ds[keep].coords)
+    out.attrs = {"units": "", "long_name": meaning}
+    return out
+
+
+def _belongs(name: str) -> bool:
+    """Whether a coordinate goes with the counts, not with a response on a grid of its own."""
+    from xgamma.schema import suffix_of
+
+    return not suffix_of(name)
+
+
+def _zeros(ds: xr.Dataset) -> xr.DataArray:
+    """Zeros on the grid of the counts, lazy where the dataset is."""
+    for name in ("counts", "background", "mask_safe"):
+        if name in ds:
+            return xr.zeros_like(ds[name].variable, dtype=np.float64)
+    dims = ("energy", *(sky_dims(ds["exposure"]) or ()))
+    return xr.Variable(dims, np.zeros([ds.sizes[dim] for dim in dims]))
+
+
+def npred_signal(
+    ds: xr.Dataset, models: ModelsLike = None, names: str | Iterable[str] | None = None, stack: bool = True
+) -> xr.DataArray:
+    """Predict the counts of the source models.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``exposure``; ``psf`` and ``edisp`` where they apply.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+    names : str or list of str, optional
+        The models to take; by default all that apply to the dataset.
+    stack : bool
+        Whether to sum over the models; otherwise the first dim is ``model``.
+
+    Returns
+    -------
+    DataArray, dims (energy, y, x) or (energy,), in front of it ``model`` where not stacked
+        Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or there is no exposure for a model.
+    """
+    sources = [m for m in models_for(ds, models) if isinstance(m, SkyModel)]
+    if names is not None:
+        wanted = [names] if isinstance(names, str) else list(names)
+        known = [m.name for m in sources]
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise ValueError(f"No source model is named {unknown}; there are {known}.")
+        sources = [m for m in sources if m.name in wanted]
+    if not stack:
+        if not sources:
+            raise ValueError("There is no source model to predict counts of, so there is nothing to put side by side.")
+        each = [npred_signal(ds, Models([m])) for m in sources]
+        return xr.concat(
+            each, xr.Variable("model", [m.name for m in sources]), join="exact", coords="minimal", compat="override"
+        )
+    if not sources:
+        values = xr.DataArray(_zeros(ds))
+    elif "exposure" not in ds:
+        raise ValueError(
+            f"Dataset '{ds.attrs.get('name', '')}' has no variable 'exposure', which models need to predict counts."
+        )
+    elif {"y", "x"} <= set(ds.dims):
+        values = map_npred(ds, sources)
+    else:
+        values = region_npred(ds, sources)
+    return _like_counts(ds, values, "npred_signal", "predicted signal counts")
+
+
+def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
+    """Predict the counts of the background.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``background``, or without: then zeros.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset. A background model scales ``background``.
+
+    Returns
+    -------
+    DataArray, dims (energy, y, x) or (energy,)
+        Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If more than one background model applies.
+    """
+    scaling = [m for m in models_for(ds, models) if isinstance(m, FoVBackgroundModel)]
+    if len(scaling) > 1:
+        raise ValueError(
+            f"More than one background model applies to dataset '{ds.attrs.get('name', '')}': {[m.name for m in scaling]}."
+        )
+    if "background" not in ds:
+        values = xr.DataArray(_zeros(ds))
+    else:
+        values = xr.DataArray(ds["background"].variable.astype(np.float64))
+        if scaling:
+            axis = Axis.from_dataset(ds["background"], "energy")
+            norm = scaling[0].spectral_model(axis.center * u.Unit(axis.unit)).to_value("")
+            values = values * xr.DataArray(norm, dims="energy")
+    return _like_counts(ds, values, "npred_background", "predicted background counts")
+
+
+def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
+    """Predict counts: background and source models.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``background`` and, for source models, ``exposure``; ``psf`` and ``edisp`` where they apply.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    DataArray, dims (energy, y, x) or (energy,)
+        A function of the data and the models as they are now. Lazy where the dataset is.
+    """
+    chosen = models_for(ds, models)
+    values = npred_background(ds, chosen)
+    if any(isinstance(m, SkyModel) for m in chosen):
+        values = values + npred_signal(ds, chosen).transpose(*values.dims)
+    return _like_counts(ds, values, "npred", "predicted counts")

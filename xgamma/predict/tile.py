@@ -1,0 +1,334 @@
+"""Predicted counts of one component on one rectangle of pixels, with numpy arrays.
+
+npred[e, p] = sum_t D[t, e] F[t] R[t, p],    R[t] = PSF[t] (*) (X[t] M[t])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xgamma.coords import SkyGrid
+from xgamma.kernels import radial
+from xgamma.kernels.convolve import block_sum, contract_convolve
+from xgamma.kernels.interpolate import bilinear_points, separable
+from xgamma.kernels.sphere import rotate
+from xgamma.predict.component import Component
+from xgamma.predict.window import Window, pixel_steps
+
+__all__ = ["Exposure", "Response", "extended_npred", "npred_on"]
+
+Array = NDArray[np.float64]
+
+_RESOLVED = 0.7
+"""A PSF is resolved by pixels of up to 1 / 0.7 of its width (one sigma): a sampled Gaussian has aliases below 1e-4."""
+_COMPACT = 1.75
+"""Models within a radius of so many pixels (0.35 for one sigma of a Gaussian) are taken for a cloud of points."""
+_CLOUD_SAMPLES = 41
+_MAX_FACTOR = 6
+_MAX_SAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A part of the exposure, in cm2 s, with the labels of its pixels.
+
+    Attributes
+    ----------
+    values : ndarray, shape (energy_true, y, x)
+        Exposure.
+    y, x : ndarray
+        Ascending labels on the grid of the counts, or on its own one.
+    grid : SkyGrid or None
+        The grid of its own; None where it is that of the counts.
+    """
+
+    values: Array
+    y: NDArray[np.int64]
+    x: NDArray[np.int64]
+    grid: SkyGrid | None = None
+
+    def at(self, grid: SkyGrid, y: Array, x: Array) -> Array:
+        """Interpolate to the outer product of labels y and x of a grid, shape (energy_true, y, x)."""
+        if self.grid is None:
+            return separable(self.values, self.y, self.x, y, x)
+        lon, lat = grid.labels_to_lonlat(y[:, None], x)
+        own_y, own_x = self.grid.lonlat_to_labels(*rotate_frames(grid, self.grid, lon, lat))
+        return np.nan_to_num(bilinear_points(self.values, self.y, self.x, own_y, own_x))
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response at the position of a component.
+
+    Attributes
+    ----------
+    edisp : ndarray, shape (energy_true, energy)
+        Probabilities.
+    profiles : ndarray, shape (n, rad), or None
+        Radial profiles of the PSF, n being the true or the reconstructed energies; None for no PSF.
+    rad : ndarray, shape (rad,)
+        Radii in rad.
+    reconstructed : bool
+        Whether the profiles are those of reconstructed energies.
+    """
+
+    edisp: Array
+    profiles: Array | None
+    rad: Array
+    reconstructed: bool = False
+
+
+def rotate_frames(source: SkyGrid, target: SkyGrid, lon: Array, lat: Array) -> tuple[Array, Array]:
+    """Take directions from the frame of one grid to that of another."""
+    from xgamma.predict.component import rotation_between
+
+    if source.frame == target.frame:
+        return lon, lat
+    return rotate(lon, lat, rotation_between(source.frame, target.frame))
+
+
+def npred_on(
+    window: Window, grid: SkyGrid, component: Component, exposure: Exposure, response: Response, energy_true: Array
+) -> Array:
+    """Predicted counts of a component.
+
+    Parameters
+    ----------
+    window : Window
+        Pixels wanted, gaps of the map included.
+    grid : SkyGrid
+        Grid of the counts.
+    component : Component
+        The source model.
+    exposure : Exposure
+        The part below the window and what spills into it.
+    response : Response
+        At the position of the component.
+    energy_true : ndarray
+        Centres of the true-energy bins in TeV.
+
+    Returns
+    -------
+    ndarray, shape (energy, y, x)
+        Predicted counts.
+    """
+    profiles = None if response.profiles is None else radial.normalize(response.profiles, response.rad)
+    matrix = component.flux[:, None] * response.edisp
+    if component.is_point:
+        points = [(1.0, component)]
+    elif profiles is not None and _is_compact(component, grid, profiles, response.rad):
+        points = _cloud(component, grid)
+    else:
+        return extended_npred(window, grid, component, exposure, matrix, profiles, response, energy_true)
+    out = np.zeros((matrix.shape[1], *window.shape))
+    for weight, point in points:
+        counts = weight * matrix
+        if component.use_exposure:
+            counts = counts * exposure.at(grid, np.array([point.y]), np.array([point.x]))[:, 0]
+        out += _point(window, grid, point, counts, profiles, response)
+    return out
+
+
+def _narrowest(profiles: Array, rad: Array) -> float:
+    """Width in rad, one sigma if it were a Gaussian, of the narrowest of the profiles that are not zero."""
+    return float(np.nanmin(radial.containment_radius(profiles, rad, 0.393), initial=rad[-1]))
+
+
+def _is_compact(component: Component, grid: SkyGrid, profiles: Array, rad: Array) -> bool:
+    """Whether a model is much smaller than a pixel and the PSF is not."""
+    radius = component.spatial.evaluation_radius
+    step = min(pixel_steps(grid, component.y, component.x))
+    return (
+        radius is not None
+        and radius.to_value("deg") < _COMPACT * step
+        and _narrowest(profiles, rad) > np.radians(_RESOLVED * step)
+    )
+
+
+def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]:
+    """Replace a compact model by nine points with its flux, centroid and covariance.
+
+    The Gauss-Hermite rule with three nodes along each principal axis: exact for a PSF that is a polynomial of fifth
+    degree across a Gaussian model.
+    """
+    radius = float(component.spatial.evaluation_radius.to_value("deg"))
+    lon_0, lat_0 = (float(v) for v in grid.labels_to_lonlat(np.array(component.y), np.array(component.x)))
+    offset = (np.arange(_CLOUD_SAMPLES) + 0.5) / _CLOUD_SAMPLES * 2 - 1
+    v, u = (w.ravel() * radius for w in np.meshgrid(offset, offset, indexing="ij"))
+    lat = lat_0 + v
+    values = component.spatial.evaluate_lonlat(*rotate(lon_0 + u / np.cos(np.radians(lat)), lat, component.rotation))
+    total = values.sum()
+    if total <= 0:
+        return [(1.0, component)]
+    mean = np.array([(values * w).sum() for w in (v, u)]) / total
+    shift = np.stack([v - mean[0], u - mean[1]])
+    variance, axes = np.linalg.eigh((values * shift) @ shift.T / total)
+    flux = total * (np.radians(2 * radius) / _CLOUD_SAMPLES) ** 2
+    out = []
+    for i, weight_i in ((-1, 1 / 6), (0, 2 / 3), (1, 1 / 6)):
+        for j, weight_j in ((-1, 1 / 6), (0, 2 / 3), (1, 1 / 6)):
+            dv, du = mean + axes @ (np.sqrt(3 * np.clip(variance, 0, None)) * (i, j))
+            y, x = grid.lonlat_to_labels(np.array(lon_0 + du / np.cos(np.radians(lat_0 + dv))), np.array(lat_0 + dv))
+            out.append((flux * weight_i * weight_j, replace(component, y=float(y), x=float(x))))
+    return out
+
+
+def _point(
+    window: Window, grid: SkyGrid, component: Component, counts: Array, profiles: Array | None, response: Response
+) -> Array:
+    """Spread counts (energy_true, energy) with the radial PSF, integrated over each pixel."""
+    if profiles is None:
+        out = np.zeros((counts.shape[1], *window.shape))
+        row, column = round(component.y) - window.y_0, round(component.x) - window.x_0
+        if 0 <= row < window.shape[0] and 0 <= column < window.shape[1]:
+            out[:, row, column] = counts.sum(axis=0)
+        return out
+    terms = radial.polynomials(profiles, response.rad)
+    pixels = _pixel_matrix(window, grid, component.y, component.x, response.rad)
+    if response.reconstructed:
+        spread = terms * counts.sum(axis=0)[:, None]
+    else:
+        # t: true energy, e: reconstructed energy, k: kind of term, r: segment in radius
+        spread = np.einsum("te,ktr->ker", counts, terms)
+    k, e, r = spread.shape
+    flat = spread.transpose(1, 0, 2).reshape(e, k * r) @ pixels.reshape(k * r, -1)
+    return flat.reshape(e, *window.shape)
+
+
+def _pixel_matrix(window: Window, grid: SkyGrid, y: float, x: float, rad: Array, factor: int = 1) -> Array:
+    """Matrix that integrates radial profiles around (y, x) over the pixels of a window, or their equal parts."""
+    edges = (
+        start - 0.5 + np.arange((stop - start) * factor + 1) / factor
+        for start, stop in ((window.y_0, window.y_1), (window.x_0, window.x_1))
+    )
+    edge_y, edge_x = edges
+    corners = _around(grid, edge_y, edge_x, y, x)
+    width = np.radians(max(pixel_steps(grid, y, x))) / factor
+    return radial.pixel_integrals(*corners, rad, float(width))
+
+
+def _around(grid: SkyGrid, labels_y: Array, labels_x: Array, y: float, x: float) -> tuple[Array, Array]:
+    """Place the outer product of labels on the plane tangent at (y, x), in rad."""
+    lon, lat = grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
+    lon_0, lat_0 = grid.labels_to_lonlat(np.array(y), np.array(x))
+    return radial.tangent_plane(np.radians(lon), np.radians(lat), float(np.radians(lon_0)), float(np.radians(lat_0)))
+
+
+def model_image(component: Component, grid: SkyGrid, window: Window, factor: int, energy_true: Array) -> Array:
+    """Integral of the spatial model over pixels or their equal parts.
+
+    Parameters
+    ----------
+    component : Component
+        With an extended spatial model.
+    grid : SkyGrid
+        Grid of the counts.
+    window : Window
+        Pixels wanted.
+    factor : int
+        Into how many parts a pixel is cut along each dim.
+    energy_true : ndarray
+        Centres of the true-energy bins in TeV.
+
+    Returns
+    -------
+    ndarray, shape (energy_true or 1, y * factor, x * factor)
+        Without unit, or in the unit of the spatial model times sr.
+    """
+    spatial = component.spatial
+    step = min(pixel_steps(grid, component.y, component.x)) / factor
+    scale = float(spatial.scale.to_value("deg"))
+    samples = int(np.clip(np.ceil(2 * step / scale), 1, _MAX_SAMPLES)) if scale > 0 else _MAX_SAMPLES
+    labels_y, labels_x = window.labels(factor * samples)
+    lon, lat = rotate(*grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :]), component.rotation)
+    if spatial.is_energy_dependent:
+        values = np.stack([spatial.evaluate_lonlat(lon, lat, energy) for energy in energy_true])
+    else:
+        values = spatial.evaluate_lonlat(lon, lat)[None]
+    area = _solid_angles(grid, window)
+    parts = np.repeat(np.repeat(area, factor, axis=0), factor, axis=1) / (factor * samples) ** 2
+    return np.nan_to_num(block_sum(values, samples)) * parts
+
+
+def _solid_angles(grid: SkyGrid, window: Window) -> Array:
+    labels = np.arange(window.y_0, window.y_1), np.arange(window.x_0, window.x_1)
+    return np.nan_to_num(SkyGrid.from_keywords(grid.keywords, *labels).solid_angle())
+
+
+def extended_npred(
+    window: Window,
+    grid: SkyGrid,
+    component: Component,
+    exposure: Exposure,
+    matrix: Array,
+    profiles: Array | None,
+    response: Response,
+    energy_true: Array,
+) -> Array:
+    """Predicted counts of an extended model, arguments as for `npred_on`.
+
+    The model is integrated over pixels that are fine enough to resolve the PSF, and convolved with the PSF at their
+    centres: the integral over the target pixel is then already in the image.
+    """
+    steps = pixel_steps(grid, component.y, component.x)
+    factor, sampled = 1, False
+    if profiles is not None:
+        wanted = int(np.ceil(_RESOLVED * np.radians(max(steps)) / _narrowest(profiles, response.rad)))
+        factor, sampled = min(max(wanted, 1), _MAX_FACTOR), wanted <= _MAX_FACTOR
+        reach = np.degrees(response.rad[-1])
+        half = tuple(int(np.ceil(1.05 * reach / step)) for step in steps)
+    else:
+        half = (0, 0)
+    source = window.grow(*half) & component.source
+    out = np.zeros((matrix.shape[1], *window.shape))
+    inner = window & source.grow(*half)
+    if not (source and inner):
+        return out
+    labels_y, labels_x = source.labels(factor)
+    image = model_image(component, grid, source, factor, energy_true)
+    if component.use_exposure:
+        image = image * exposure.at(grid, labels_y, labels_x)
+    else:
+        image = np.broadcast_to(image, (matrix.shape[0], *image.shape[1:]))
+    offset = (inner.y_0 - source.y_0 + half[0]) * factor, (inner.x_0 - source.x_0 + half[1]) * factor
+    part = tuple(slice(o, o + n * factor) for o, n in zip(offset, inner.shape, strict=True))
+    if profiles is None:
+        kernels, mixing = np.ones((1, 1, 1)), matrix
+    else:
+        kernels, mixing = _kernels(grid, component, profiles, response.rad, half, factor, sampled), matrix
+        if response.reconstructed:
+            image, mixing = np.tensordot(matrix.T, image, axes=1), np.eye(matrix.shape[1])
+    rows, columns = (
+        slice(lo - start, hi - start)
+        for lo, hi, start in ((inner.y_0, inner.y_1, window.y_0), (inner.x_0, inner.x_1, window.x_0))
+    )
+    out[:, rows, columns] = block_sum(contract_convolve(image, kernels, mixing, *part), factor)
+    return out
+
+
+def _kernels(
+    grid: SkyGrid,
+    component: Component,
+    profiles: Array,
+    rad: Array,
+    half: tuple[int, int],
+    factor: int,
+    sampled: bool,
+) -> Array:
+    """PSF on the (2 * half + 1) fine pixels around the pixel nearest to the component, shape (n, y, x)."""
+    row, column = round(component.y), round(component.x)
+    fine = [(np.arange(-h * factor, h * factor + 1) / factor) for h in half]
+    if sampled:
+        px, py = _around(grid, row + fine[0], column + fine[1], row, column)
+        values = radial.profile_values(profiles, rad, np.nan_to_num(np.hypot(px, py), nan=np.inf))
+    else:
+        edges = [(np.arange(-h * factor, h * factor + 2) - 0.5) / factor for h in half]
+        corners = _around(grid, row + edges[0], column + edges[1], row, column)
+        width = float(np.radians(max(pixel_steps(grid, row, column))) / factor)
+        pixels = radial.pixel_integrals(*corners, rad, width)
+        values = np.einsum("knr,kryx->nyx", radial.polynomials(profiles, rad), pixels, optimize=True)
+    total = values.sum(axis=(1, 2), keepdims=True)
+    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
