@@ -1,1 +1,25 @@
 """Axes, sky grids and their indexes."""
+
+from xgamma.coords.axes import Axis, energy_edges
+from xgamma.coords.edge_index import EdgeIndex
+from xgamma.coords.encoding import decode, encode
+from xgamma.coords.grid_map import from_grid, lonlat, solid_angle
+from xgamma.coords.labels import LabelError
+from xgamma.coords.skygrid import GridNames, SkyGrid, suffixes
+from xgamma.coords.wcs_index import WcsIndex
+
+__all__ = [
+    "Axis",
+    "EdgeIndex",
+    "GridNames",
+    "LabelError",
+    "SkyGrid",
+    "WcsIndex",
+    "decode",
+    "encode",
+    "energy_edges",
+    "from_grid",
+    "lonlat",
+    "solid_angle",
+    "suffixes",
+]

@@ -1,0 +1,120 @@
+"""What a user may write for an energy or an angle, turned into numbers in a given unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import xarray as xr
+from astropy.coordinates import Angle
+
+__all__ = ["LabelError", "parse_unit", "pair_of_degrees", "to_value"]
+
+
+class LabelError(KeyError, ValueError):
+    """A label that an axis or a map does not hold; both a KeyError, as xarray raises, and a ValueError."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument, which is no way to print a sentence
+        return str(self.args[0]) if self.args else ""
+
+
+def parse_unit(text: Any, what: str) -> u.UnitBase:
+    """Return the unit that a string stands for.
+
+    Parameters
+    ----------
+    text : str or Unit
+        A unit in any of astropy's notations.
+    what : str
+        Whose unit it is, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the unit is unknown.
+    """
+    try:
+        return u.Unit(text)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{what} has the unknown unit {text!r}: use a unit that astropy.units can read") from error
+
+
+def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
+    """Return numbers in the given unit.
+
+    Parameters
+    ----------
+    value : str, Quantity, number, array or DataArray
+        Plain numbers are taken to be in `unit`, and so are a DataArray's without ``attrs["units"]``.
+    unit : Unit or str
+        The unit of the result.
+    what : str
+        What the numbers are for, for messages.
+
+    Returns
+    -------
+    ndarray
+        Float64, of the shape of the input.
+
+    Raises
+    ------
+    ValueError
+        If the input has a unit of another kind or is no number.
+    """
+    target = u.Unit(unit)
+    if isinstance(value, xr.DataArray | xr.Variable):
+        units = value.attrs.get("units")
+        value = value.to_numpy()
+        if units is not None:
+            value = value * parse_unit(units, what)
+    try:
+        if isinstance(value, u.Quantity):
+            quantity = value
+        elif _is_text(value):
+            quantity = Angle(value) if target.is_equivalent(u.deg) and isinstance(value, str) else u.Quantity(value)
+        elif np.asarray(value).dtype.kind == "O":
+            quantity = u.Quantity([v if isinstance(v, u.Quantity) else u.Quantity(v) for v in value])
+        else:
+            return np.asarray(value, dtype=float)
+        return np.asarray(quantity.to_value(target), dtype=float)
+    except (u.UnitsError, ValueError, TypeError) as error:
+        wanted = f"in {target.to_string()!r}" if target.to_string() else "without unit"
+        raise ValueError(
+            f"{what} is given as {value!r}, which is no quantity that can be expressed {wanted}: "
+            "give a string or Quantity with a unit that fits, or a plain number"
+        ) from error
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, list | tuple | np.ndarray) and len(value) > 0 and all(isinstance(v, str) for v in value)
+
+
+def pair_of_degrees(value: Any, what: str) -> tuple[float, float]:
+    """Return (longitude, latitude) extents in degrees from one angle or a pair.
+
+    Parameters
+    ----------
+    value : str, Quantity, number, or a pair of them
+        Plain numbers are degrees.
+    what : str
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        If it is neither one nor two positive, finite angles.
+    """
+    if isinstance(value, tuple | list) and len(value) == 2:
+        pair = [float(to_value(v, u.deg, what)) for v in value]
+    else:
+        numbers = to_value(value, u.deg, what)
+        if numbers.size not in (1, 2):
+            raise ValueError(f"{what} is given as {value!r}: give one angle or a pair (longitude, latitude)")
+        pair = [float(v) for v in np.broadcast_to(numbers.ravel(), 2)]
+    if not all(np.isfinite(v) and v > 0 for v in pair):
+        raise ValueError(f"{what} is given as {value!r}: give positive, finite angles")
+    return pair[0], pair[1]
