@@ -79,7 +79,8 @@ def kernel(ds: xr.Dataset, position: SkyCoord | None = None) -> xr.DataArray:
     Returns
     -------
     DataArray, dims (energy_true, energy)
-        Probabilities. Lazy where ``edisp`` is.
+        Probabilities, with the coordinates ``bias`` and ``resolution`` over ``energy_true``: mean and standard deviation
+        of (reconstructed - true) / true energy. Lazy where ``edisp`` is.
 
     Raises
     ------
@@ -91,37 +92,29 @@ def kernel(ds: xr.Dataset, position: SkyCoord | None = None) -> xr.DataArray:
     dim = energy_dim(ds["edisp"])
     coords = ds.coords.to_dataset()
     keep = [name for name, c in coords.coords.items() if c.dims and set(c.dims) <= {dim, "energy"}]
-    return xr.DataArray(
-        matrix(ds, position), dims=(dim, "energy"), name="edisp", attrs={"units": "", "long_name": "energy dispersion"}
+    data = matrix(ds, position)
+    out = xr.DataArray(
+        data, dims=(dim, "energy"), name="edisp", attrs={"units": "", "long_name": "energy dispersion"}
     ).assign_coords(coords[keep].coords)
+    true = Axis.from_dataset(out, dim)
+    energy = Axis.from_dataset(out, "energy").to(true.unit)
 
+    def moments(probabilities: np.ndarray) -> np.ndarray:
+        return np.stack(dispersion.bias_resolution(probabilities, true.center, energy.center), axis=1)
 
-def _moment(ds: xr.Dataset, index: int, name: str, energy_true: u.Quantity | None, position: SkyCoord | None) -> Any:
-    values = kernel(ds, position)
-    dim = str(values.dims[0])
-    true = Axis.from_dataset(values, dim)
-    energy = Axis.from_dataset(values, "energy").to(true.unit)
-
-    def moment(probabilities: np.ndarray) -> np.ndarray:
-        return dispersion.bias_resolution(probabilities, true.center, energy.center)[index]
-
-    data = values.data
     if isinstance(data, np.ndarray):
-        out = moment(data)
+        values = moments(data)
     else:
-        out = data.rechunk({1: -1}).map_blocks(moment, drop_axis=1, dtype=np.float64)
-    result = xr.DataArray(out, dims=(dim,), name=name, attrs={"units": "", "long_name": name})
-    if energy_true is None:
-        return result.assign_coords(values.coords[dim].coords)
-    import astropy.units as u
+        values = data.rechunk({1: -1}).map_blocks(moments, dtype=np.float64, chunks=(data.chunks[0], (2,)))
+    attrs = {"units": ""}
+    return out.assign_coords(bias=(dim, values[:, 0], attrs), resolution=(dim, values[:, 1], attrs))
 
-    wanted = u.Quantity(energy_true)
-    at = energy_matrix(true, wanted) @ result.data
-    if wanted.ndim == 0:
-        return xr.DataArray(at[0], name=name, attrs=result.attrs, coords={dim: wanted.value})
-    return xr.DataArray(
-        at, dims=(dim,), name=name, attrs=result.attrs, coords={dim: (dim, wanted.value, {"units": str(wanted.unit)})}
-    )
+
+def _moment(values: xr.DataArray, energy_true: u.Quantity | str | None) -> xr.DataArray:
+    dim = str(values.dims[0])
+    others = set(values.coords) - {dim, f"{dim}_min", f"{dim}_max"}
+    out = values.drop_vars(others)
+    return out if energy_true is None else out.sel({dim: energy_true})
 
 
 def bias(ds: xr.Dataset, energy_true: u.Quantity | str | None = None, position: SkyCoord | None = None) -> xr.DataArray:
@@ -132,7 +125,7 @@ def bias(ds: xr.Dataset, energy_true: u.Quantity | str | None = None, position: 
     ds : Dataset
         With a variable ``edisp``.
     energy_true : Quantity or str, optional
-        By default the true energies of ``edisp``; others are interpolated.
+        Selects the bins that contain it; by default all.
     position : SkyCoord, optional
         By default the centre of the map of ``edisp``.
 
@@ -141,7 +134,7 @@ def bias(ds: xr.Dataset, energy_true: u.Quantity | str | None = None, position: 
     DataArray, dims (energy_true,)
         Without unit; a scalar for a scalar energy.
     """
-    return _moment(ds, 0, "bias", energy_true, position)
+    return _moment(kernel(ds, position).coords["bias"], energy_true)
 
 
 def resolution(
@@ -154,7 +147,7 @@ def resolution(
     ds : Dataset
         With a variable ``edisp``.
     energy_true : Quantity or str, optional
-        By default the true energies of ``edisp``; others are interpolated.
+        Selects the bins that contain it; by default all.
     position : SkyCoord, optional
         By default the centre of the map of ``edisp``.
 
@@ -163,4 +156,4 @@ def resolution(
     DataArray, dims (energy_true,)
         Without unit; a scalar for a scalar energy.
     """
-    return _moment(ds, 1, "resolution", energy_true, position)
+    return _moment(kernel(ds, position).coords["resolution"], energy_true)

@@ -15,7 +15,7 @@ from xgamma.schema import base_name, suffix_of
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-__all__ = ["at_position", "center_of", "sky_dims"]
+__all__ = ["at_position", "sky_dims"]
 
 
 def sky_dims(array: xr.DataArray) -> tuple[str, str] | None:
@@ -30,12 +30,6 @@ def sky_dims(array: xr.DataArray) -> tuple[str, str] | None:
             "to keep both, or interpolate at a position."
         )
     return found["y"], found["x"]
-
-
-def center_of(array: xr.DataArray) -> SkyCoord | None:
-    """Centre of the sky grid of an array, None where it has none."""
-    dims = sky_dims(array)
-    return None if dims is None else SkyGrid.from_dataset(array, suffix_of(dims[0])).center
 
 
 def at_position(array: xr.DataArray, position: SkyCoord | None, dims: tuple[Hashable, ...]) -> Any:

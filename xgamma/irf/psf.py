@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.coords import Axis
-from xgamma.irf.lookup import at_position, center_of
+from xgamma.irf.lookup import at_position
 from xgamma.kernels import radial
 from xgamma.kernels.interpolate import linear_matrix
 from xgamma.schema import base_name
@@ -270,7 +270,3 @@ def kernel(
         attrs={"units": "", "long_name": "PSF kernel"},
     ).assign_coords(coords)
 
-
-def center(ds: xr.Dataset) -> SkyCoord | None:
-    """Position at which look-ups are made by default."""
-    return center_of(_psf(ds))

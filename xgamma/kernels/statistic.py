@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
 
 __all__ = ["TRUNCATION", "cash", "cstat", "wstat", "wstat_background"]
 
@@ -119,6 +118,8 @@ def wstat(
     ndarray
         Statistic of each bin.
     """
+    from scipy.special import xlogy
+
     n_on, n_off, alpha, mu_sig = (np.asarray(_, dtype=np.float64) for _ in (n_on, n_off, alpha, mu_sig))
     mu = wstat_background(n_on, n_off, alpha, mu_sig) if mu_bkg is None else np.asarray(mu_bkg, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

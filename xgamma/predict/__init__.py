@@ -1,5 +1,5 @@
 """Predicted counts."""
 
-from xgamma.predict.counts import models_for, npred, npred_background, npred_signal
+from xgamma.predict.counts import assign_models, excess, models_for, npred, npred_background, npred_signal
 
-__all__ = ["models_for", "npred", "npred_background", "npred_signal"]
+__all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_signal"]

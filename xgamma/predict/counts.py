@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.coords import Axis
+from xgamma.history import record
 from xgamma.irf.lookup import sky_dims
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.predict.maps import map_npred
@@ -18,7 +19,7 @@ from xgamma.predict.region import region_npred
 if TYPE_CHECKING:
     from xgamma.models import Model
 
-__all__ = ["models_for", "npred", "npred_background", "npred_signal"]
+__all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_signal"]
 
 ModelsLike = "Models | Iterable[Model] | Model | None"
 
@@ -182,3 +183,54 @@ def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     if any(isinstance(m, SkyModel) for m in chosen):
         values = values + npred_signal(ds, chosen).transpose(*values.dims)
     return _like_counts(ds, values, "npred", "predicted counts")
+
+
+def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
+    """Counts less the predicted background.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``counts``.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    DataArray, dims as ``counts``
+        Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If there are no counts.
+    """
+    if "counts" not in ds:
+        raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts'.")
+    background = npred_background(ds, models).variable
+    values = xr.DataArray(ds["counts"].variable - background.transpose(*ds["counts"].dims))
+    return _like_counts(ds, values, "excess", "counts less background")
+
+
+def assign_models(ds: xr.Dataset, models: ModelsLike) -> xr.Dataset:
+    """Store models with a dataset, as text.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Any dataset; it stays as it is.
+    models : Models, list of models, model, or None
+        Replaces the models stored before; None removes them.
+
+    Returns
+    -------
+    Dataset
+        With the models in its attrs. Later changes of the models given do not reach it.
+    """
+    attrs = {key: value for key, value in ds.attrs.items() if key != "models"}
+    out = ds.copy()
+    out.attrs = attrs
+    if models is None:
+        return record(out, "assign_models(None)")
+    chosen = models if isinstance(models, Models) else Models(models)
+    return record(out.assign_attrs(models=chosen.to_yaml()), f"assign_models({', '.join(chosen.names)})")

@@ -1,0 +1,303 @@
+"""The ``.gp`` accessors: a line a method, the text and the work stand in the functions they call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xgamma import geoms as _geoms
+from xgamma import interp as _interp
+from xgamma import predict, statistic, summary, validate
+from xgamma.coords import SkyGrid, decode
+from xgamma.irf import edisp as _edisp
+from xgamma.irf import psf as _psf
+from xgamma.irf.lookup import sky_dims
+from xgamma.models import Models
+from xgamma.reduce import masks, select
+from xgamma.schema import suffix_of
+from xgamma.units import quantity, to_unit
+
+if TYPE_CHECKING:
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+    from astropy.wcs import WCS
+
+__all__ = ["DataArrayAccessor", "DatasetAccessor"]
+
+
+@dataclass(frozen=True)
+class PSFAccessor:
+    """Look-ups in the point spread function of a dataset, see `xgamma.irf.psf`."""
+
+    _obj: xr.Dataset
+
+    def containment(self, rad: Any, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
+        """Fraction of the events inside a radius, see `xgamma.irf.psf.containment`."""
+        return _psf.containment(self._obj, rad, energy_true, position)
+
+    def containment_radius(
+        self, fraction: float = 0.68, energy_true: Any = None, position: SkyCoord | None = None
+    ) -> xr.DataArray:
+        """Radius that holds a fraction of the events, see `xgamma.irf.psf.containment_radius`."""
+        return _psf.containment_radius(self._obj, fraction, energy_true, position)
+
+    def kernel(self, position: SkyCoord | None = None, binsz: Any = None, max_radius: Any = None) -> xr.DataArray:
+        """Image of a point source, see `xgamma.irf.psf.kernel`."""
+        return _psf.kernel(self._obj, position, binsz, max_radius)
+
+
+@dataclass(frozen=True)
+class EDispAccessor:
+    """Look-ups in the energy dispersion of a dataset, see `xgamma.irf.edisp`."""
+
+    _obj: xr.Dataset
+
+    def kernel(self, position: SkyCoord | None = None) -> xr.DataArray:
+        """Probabilities of reconstructed energies, see `xgamma.irf.edisp.kernel`."""
+        return _edisp.kernel(self._obj, position)
+
+    def bias(self, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
+        """Mean relative error of energies, see `xgamma.irf.edisp.bias`."""
+        return _edisp.bias(self._obj, energy_true, position)
+
+    def resolution(self, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
+        """Relative spread of energies, see `xgamma.irf.edisp.resolution`."""
+        return _edisp.resolution(self._obj, energy_true, position)
+
+
+@xr.register_dataset_accessor("gp")
+class DatasetAccessor:
+    """Gamma-ray methods of a Dataset.
+
+    It holds the dataset and nothing else: every result is computed from the data as they are.
+    """
+
+    def __init__(self, obj: xr.Dataset) -> None:
+        self._obj = obj
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "models":
+            raise AttributeError("The models of a dataset are read-only: use ds = ds.gp.assign_models(models).")
+        if name == "name":
+            raise AttributeError("The name of a dataset is read-only: use ds = ds.assign_attrs(name=...).")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return summary.html(self._obj)
+
+    # Properties
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset, by which models refer to it."""
+        return str(self._obj.attrs.get("name", ""))
+
+    @property
+    def models(self) -> Models:
+        """Read-only view of the models stored with the dataset."""
+        return Models.from_yaml(self._obj.attrs.get("models", ""), read_only=True)
+
+    @property
+    def stat_type(self) -> str:
+        """Name of the fit statistic."""
+        return statistic.stat_type(self._obj)
+
+    @property
+    def mask(self) -> xr.DataArray:
+        """Bins inside both masks, see `xgamma.reduce.masks.mask`."""
+        return masks.mask(self._obj)
+
+    @property
+    def mask_image(self) -> xr.DataArray:
+        """Pixels with a bin inside both masks, see `xgamma.reduce.masks.mask_image`."""
+        return masks.mask_image(self._obj)
+
+    @property
+    def excess(self) -> xr.DataArray:
+        """Counts less predicted background, see `xgamma.predict.excess`."""
+        return predict.excess(self._obj)
+
+    @property
+    def energy_range(self) -> tuple[xr.DataArray, xr.DataArray]:
+        """Maps of the lowest and highest energy inside both masks."""
+        return masks.energy_range(self._obj)
+
+    @property
+    def energy_range_safe(self) -> tuple[xr.DataArray, xr.DataArray]:
+        """Maps of the lowest and highest energy inside ``mask_safe``."""
+        return masks.energy_range(self._obj, which="safe")
+
+    @property
+    def energy_range_fit(self) -> tuple[xr.DataArray, xr.DataArray]:
+        """Maps of the lowest and highest energy inside ``mask_fit``."""
+        return masks.energy_range(self._obj, which="fit")
+
+    @property
+    def psf(self) -> PSFAccessor:
+        """Look-ups in the point spread function."""
+        return PSFAccessor(self._obj)
+
+    @property
+    def edisp(self) -> EDispAccessor:
+        """Look-ups in the energy dispersion."""
+        return EDispAccessor(self._obj)
+
+    @property
+    def geoms(self) -> dict[str, _geoms.Geom]:
+        """Geometry of the counts and of each response, see `xgamma.geoms.geoms`."""
+        return _geoms.geoms(self._obj)
+
+    # Printouts and checks
+
+    def info(self, models: Any = None) -> dict[str, Any]:
+        """Key figures, see `xgamma.summary.info`."""
+        return summary.info(self._obj, models)
+
+    def summary(self, models: Any = None) -> str:
+        """Printout of the key figures, see `xgamma.summary.summary`."""
+        return summary.summary(self._obj, models)
+
+    def validate(self) -> None:
+        """Check structure and values, see `xgamma.validate.validate`."""
+        validate.validate(self._obj)
+
+    def decode(self) -> xr.Dataset:
+        """Rebuild the indexes of a dataset that plain xarray opened, see `xgamma.coords.decode`."""
+        return decode(self._obj)
+
+    # Models, predictions, statistics
+
+    def assign_models(self, models: Any) -> xr.Dataset:
+        """Store models with the dataset, see `xgamma.predict.assign_models`."""
+        return predict.assign_models(self._obj, models)
+
+    def npred(self, models: Any = None) -> xr.DataArray:
+        """Predicted counts, see `xgamma.predict.npred`."""
+        return predict.npred(self._obj, models)
+
+    def npred_signal(
+        self, models: Any = None, names: str | Iterable[str] | None = None, stack: bool = True
+    ) -> xr.DataArray:
+        """Predicted counts of the sources, see `xgamma.predict.npred_signal`."""
+        return predict.npred_signal(self._obj, models, names=names, stack=stack)
+
+    def npred_background(self, models: Any = None) -> xr.DataArray:
+        """Predicted counts of the background, see `xgamma.predict.npred_background`."""
+        return predict.npred_background(self._obj, models)
+
+    def cash(self, models: Any = None) -> xr.DataArray:
+        """Cash statistic of each bin, see `xgamma.statistic.cash`."""
+        return statistic.cash(self._obj, models)
+
+    def stat_sum(self, models: Any = None) -> xr.DataArray:
+        """Fit statistic summed inside the masks, see `xgamma.statistic.stat_sum`."""
+        return statistic.stat_sum(self._obj, models)
+
+    # Masks and selections
+
+    def region_mask(self, regions: Any, inside: bool = True) -> xr.DataArray:
+        """Pixels inside regions, see `xgamma.reduce.masks.region_mask`."""
+        return masks.region_mask(self._obj, regions, inside=inside)
+
+    def energy_mask(self, energy_min: Any = None, energy_max: Any = None) -> xr.DataArray:
+        """Bins inside an energy range, see `xgamma.reduce.masks.energy_mask`."""
+        return masks.energy_mask(self._obj, energy_min, energy_max)
+
+    def cutout(self, position: SkyCoord, width: Any, mode: str = "trim", name: str | None = None) -> xr.Dataset:
+        """Cut out a rectangle of the sky, see `xgamma.reduce.select.cutout`."""
+        return select.cutout(self._obj, position, width, mode=mode, name=name)
+
+    def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None, name: str | None = None) -> xr.Dataset:
+        """Cut out an energy range, see `xgamma.reduce.select.slice_by_energy`."""
+        return select.slice_by_energy(self._obj, energy_min, energy_max, name=name)
+
+    def slice_by_idx(self, slices: Mapping[str, slice | int], name: str | None = None) -> xr.Dataset:
+        """Cut out ranges of bins, see `xgamma.reduce.select.slice_by_idx`."""
+        return select.slice_by_idx(self._obj, slices, name=name)
+
+    # Files and pictures
+
+    def to_fits(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write a FITS file, see `xgamma.io.fits.write_fits`."""
+        from xgamma.io.fits import write_fits
+
+        write_fits(self._obj, path, overwrite=overwrite)
+
+    def to_netcdf(self, path: str | Path, overwrite: bool = False, **options: Any) -> None:
+        """Write a NetCDF file, see `xgamma.io.netcdf.write_netcdf`."""
+        from xgamma.io.netcdf import write_netcdf
+
+        write_netcdf(self._obj, path, overwrite=overwrite, **options)
+
+    def to_zarr(self, path: str | Path, overwrite: bool = False, **options: Any) -> None:
+        """Write a Zarr store, see `xgamma.io.zarr.write_zarr`."""
+        from xgamma.io.zarr import write_zarr
+
+        write_zarr(self._obj, path, overwrite=overwrite, **options)
+
+    def peek(self, **options: Any) -> Any:
+        """Draw the maps of the dataset, see `xgamma.plot.peek`."""
+        from xgamma.plot import peek
+
+        return peek(self._obj, **options)
+
+
+@xr.register_dataarray_accessor("gp")
+class DataArrayAccessor:
+    """Gamma-ray methods of a DataArray."""
+
+    def __init__(self, obj: xr.DataArray) -> None:
+        self._obj = obj
+
+    @property
+    def quantity(self) -> u.Quantity:
+        """The values with their unit, see `xgamma.units.quantity`."""
+        return quantity(self._obj)
+
+    def to_unit(self, unit: Any) -> xr.DataArray:
+        """Convert to another unit, see `xgamma.units.to_unit`."""
+        return to_unit(self._obj, unit)
+
+    @property
+    def grid(self) -> SkyGrid:
+        """Sky grid of the array."""
+        sky = sky_dims(self._obj)
+        if sky is None:
+            raise ValueError(f"'{self._obj.name}' has no dims on the sky, its dims are {self._obj.dims}.")
+        return SkyGrid.from_dataset(self._obj, suffix_of(sky[0]))
+
+    @property
+    def wcs(self) -> WCS:
+        """WCS of the array's own pixels, see `xgamma.coords.SkyGrid.fits_header`."""
+        return self.grid.fits_header()
+
+    def interp_by_coord(self, coords: Mapping[str, Any]) -> xr.DataArray:
+        """Interpolate at points, see `xgamma.interp.interp_by_coord`."""
+        return _interp.interp_by_coord(self._obj, coords)
+
+    def smooth(self, width: Any, kernel: str = "gauss") -> xr.DataArray:
+        """Smooth on the sky, see `xgamma.reduce.smooth.smooth`."""
+        from xgamma.reduce.smooth import smooth
+
+        return smooth(self._obj, width, kernel=kernel)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw an image or a spectrum, see `xgamma.plot.plot`."""
+        from xgamma.plot import plot
+
+        return plot(self._obj, ax=ax, **options)
+
+    def plot_grid(self, **options: Any) -> Any:
+        """Draw one panel for each bin, see `xgamma.plot.plot_grid`."""
+        from xgamma.plot import plot_grid
+
+        return plot_grid(self._obj, **options)
+
+
