@@ -79,8 +79,8 @@ def kernel(ds: xr.Dataset, position: SkyCoord | None = None) -> xr.DataArray:
     Returns
     -------
     DataArray, dims (energy_true, energy)
-        Probabilities, with the coordinates ``bias`` and ``resolution`` over ``energy_true``: mean and standard deviation
-        of (reconstructed - true) / true energy. Lazy where ``edisp`` is.
+        Probabilities, with the coordinates ``bias`` and ``resolution`` over ``energy_true``: mean and standard
+        deviation of (reconstructed - true) / true energy. Lazy where ``edisp`` is.
 
     Raises
     ------
@@ -96,6 +96,7 @@ def kernel(ds: xr.Dataset, position: SkyCoord | None = None) -> xr.DataArray:
     out = xr.DataArray(
         data, dims=(dim, "energy"), name="edisp", attrs={"units": "", "long_name": "energy dispersion"}
     ).assign_coords(coords[keep].coords)
+    out = out.drop_vars([name for name, c in out.coords.items() if not c.dims])
     true = Axis.from_dataset(out, dim)
     energy = Axis.from_dataset(out, "energy").to(true.unit)
 
@@ -118,7 +119,7 @@ def _moment(values: xr.DataArray, energy_true: u.Quantity | str | None) -> xr.Da
 
 
 def bias(ds: xr.Dataset, energy_true: u.Quantity | str | None = None, position: SkyCoord | None = None) -> xr.DataArray:
-    """Mean of (reconstructed - true) / true energy.
+    """Return the mean of (reconstructed - true) / true energy.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def bias(ds: xr.Dataset, energy_true: u.Quantity | str | None = None, position: 
 def resolution(
     ds: xr.Dataset, energy_true: u.Quantity | str | None = None, position: SkyCoord | None = None
 ) -> xr.DataArray:
-    """Standard deviation of (reconstructed - true) / true energy.
+    """Return the standard deviation of (reconstructed - true) / true energy.
 
     Parameters
     ----------

@@ -232,8 +232,8 @@ def kernel(
     Returns
     -------
     DataArray, dims (energy_true, y, x)
-        Integrals over the pixels, relative to a sum of 1 over all the sky. ``y`` and ``x`` are offsets in deg. Lazy where
-        ``psf`` is.
+        Integrals over the pixels, relative to a sum of 1 over all the sky. ``y`` and ``x`` are offsets in deg. Lazy
+        where ``psf`` is.
 
     Raises
     ------
@@ -253,11 +253,11 @@ def kernel(
     reach = np.degrees(axis.center[-1]) if max_radius is None else _angle(max_radius, "max_radius").to_value("deg")
     half = int(np.ceil(reach / width))
     corner = np.radians((np.arange(-half, half + 2) - 0.5) * width)
-    matrix = radial.pixel_integrals(*np.meshgrid(corner, corner), axis.center, float(np.radians(width)))
+    corners = np.meshgrid(corner, corner)
 
     def image(values: np.ndarray) -> np.ndarray:
         terms = radial.polynomials(radial.normalize(values, axis.center), axis.center)
-        return np.einsum("knr,kryx->nyx", terms, matrix, optimize=True)
+        return radial.pixel_integrals(*corners, axis.center, float(np.radians(width)), terms)
 
     dim = next(iter(coords))
     offset = np.arange(-half, half + 1) * width
@@ -269,4 +269,3 @@ def kernel(
         name="psf_kernel",
         attrs={"units": "", "long_name": "PSF kernel"},
     ).assign_coords(coords)
-

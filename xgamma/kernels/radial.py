@@ -27,7 +27,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 _NEAR_NODES = 12
-_FAR_NODES = 4
+_FAR_NODES = 3
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -166,8 +166,8 @@ def _quadrature(edges: Array, scale: float, nodes: int) -> tuple[Array, Array]:
     return r, (upper - lower)[:, None] * weight / 2 * (h * c)[:, None] / np.cos(u) ** 2
 
 
-def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float) -> Array:
-    """Integrals over pixels, as a matrix that acts on the coefficients of profiles.
+def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, coefficients: Array) -> Array:
+    """Integrate radial profiles over pixels.
 
     Parameters
     ----------
@@ -177,19 +177,16 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float) 
         Radii, in the unit of the corners.
     width : float
         Typical width of a pixel, in the unit of the corners: edges nearer than three of it get more nodes.
+    coefficients : ndarray, shape (3, n, rad + 1)
+        Of the profiles, as `polynomials` gives them, or linear combinations of these.
 
     Returns
     -------
-    ndarray, shape (3, rad + 1, y, x)
-        A matrix whose product with the coefficients that `polynomials` gives, summed over the first and last of their
-        axes, is the integral over each pixel. Pixels with a corner off the sky get zero.
+    ndarray, shape (n, y, x)
+        Integrals over each pixel; zero for pixels with a corner off the sky.
     """
     ny, nx = corner_x.shape[0] - 1, corner_x.shape[1] - 1
-    npix = ny * nx
-    # Each edge bounds two pixels and counts with opposite signs; those at the border bound one and a spare one.
-    pixel = np.pad(np.arange(npix).reshape(ny, nx), 1, constant_values=npix)
-    left = np.concatenate([pixel[1:, 1:-1].ravel(), pixel[1:-1, :-1].ravel()])
-    right = np.concatenate([pixel[:-1, 1:-1].ravel(), pixel[1:-1, 1:].ravel()])
+    # The edges along rows come first, then those along columns.
     edges = np.stack(
         [
             np.concatenate([c[:, :-1].ravel(), c[:-1].ravel()] if first else [c[:, 1:].ravel(), c[1:].ravel()])
@@ -197,22 +194,24 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float) 
             for c in (corner_x, corner_y)
         ]
     )
+    table = np.ascontiguousarray(coefficients.transpose(0, 2, 1))
+    along = np.zeros((edges.shape[1], coefficients.shape[1]))
     valid = np.isfinite(edges).all(axis=0)
-    segments = len(rad) + 1
-    matrix = np.zeros((3, segments, npix + 1))
-    if valid.any():
+    with np.errstate(invalid="ignore"):
         near = np.minimum(np.hypot(edges[0], edges[1]), np.hypot(edges[2], edges[3])) < 3 * width
-        scale = float(min(rad[len(rad) // 8], width))
-        for chosen, nodes in ((valid & near, _NEAR_NODES), (valid & ~near, _FAR_NODES)):
-            r, weight = _quadrature(edges[:, chosen], scale, nodes)
-            k = np.searchsorted(rad, r)
-            with np.errstate(divide="ignore"):
-                terms = np.where(k > 0, weight / r**2, 0.0), weight / 2, weight * r / 3
-            for sign, side in ((1, left), (-1, right)):
-                index = (k * (npix + 1) + side[chosen][:, None]).ravel()
-                for row, term in zip(matrix, terms, strict=True):
-                    row += sign * np.bincount(index, term.ravel(), segments * (npix + 1)).reshape(segments, -1)
+    scale = float(min(rad[len(rad) // 8], width))
+    for chosen, nodes in ((valid & near, _NEAR_NODES), (valid & ~near, _FAR_NODES)):
+        r, weight = _quadrature(edges[:, chosen], scale, nodes)
+        k = np.searchsorted(rad, r)
+        with np.errstate(divide="ignore"):
+            constant = np.where(k > 0, weight / r**2, 0.0)
+        # s: edge, q: node on it, n: profile
+        along[chosen] = sum(
+            np.einsum("sq,sqn->sn", term, table[i][k]) for i, term in enumerate((constant, weight / 2, weight * r / 3))
+        )
+    rows = along[: (ny + 1) * nx].T.reshape(-1, ny + 1, nx)
+    columns = along[(ny + 1) * nx :].T.reshape(-1, ny, nx + 1)
     dx, dy = np.diff(corner_x, axis=1)[:-1], np.diff(corner_y, axis=0)[:, :-1]
     area = dx * dy - np.diff(corner_y, axis=1)[:-1] * np.diff(corner_x, axis=0)[:, :-1]
     whole = np.isfinite(area + corner_x[1:, 1:] + corner_y[1:, 1:])
-    return matrix[..., :-1].reshape(3, segments, ny, nx) * np.where(whole, np.sign(np.nansum(area)), 0.0)
+    return (np.diff(columns, axis=2) - np.diff(rows, axis=1)) * np.where(whole, np.sign(np.nansum(area)), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -15,13 +15,11 @@ from xgamma.irf.lookup import sky_dims
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.predict.maps import map_npred
 from xgamma.predict.region import region_npred
-
-if TYPE_CHECKING:
-    from xgamma.models import Model
+from xgamma.schema import suffix_of
 
 __all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_signal"]
 
-ModelsLike = "Models | Iterable[Model] | Model | None"
+ModelsLike = Models | Iterable[Any] | Any
 
 
 def models_for(ds: xr.Dataset, models: ModelsLike = None) -> Models:
@@ -59,8 +57,6 @@ def _like_counts(ds: xr.Dataset, values: xr.DataArray, name: str, meaning: str) 
 
 def _belongs(name: str) -> bool:
     """Whether a coordinate goes with the counts, not with a response on a grid of its own."""
-    from xgamma.schema import suffix_of
-
     return not suffix_of(name)
 
 
@@ -150,7 +146,8 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     scaling = [m for m in models_for(ds, models) if isinstance(m, FoVBackgroundModel)]
     if len(scaling) > 1:
         raise ValueError(
-            f"More than one background model applies to dataset '{ds.attrs.get('name', '')}': {[m.name for m in scaling]}."
+            f"More than one background model applies to dataset '{ds.attrs.get('name', '')}': "
+            f"{[m.name for m in scaling]}."
         )
     if "background" not in ds:
         values = xr.DataArray(_zeros(ds))
@@ -186,7 +183,7 @@ def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
 
 
 def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
-    """Counts less the predicted background.
+    """Return the counts less the predicted background.
 
     Parameters
     ----------

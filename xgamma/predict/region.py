@@ -30,8 +30,8 @@ def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
     Returns
     -------
     DataArray, dims (energy,)
-        Flux x exposure x energy dispersion, summed over the models: the exposure holds what part of a source lies in the
-        region.
+        Flux x exposure x energy dispersion, summed over the models: the exposure holds what part of a source lies in
+        the region.
     """
     exposure = ds["exposure"]
     axis = Axis.from_dataset(exposure, "energy_true")

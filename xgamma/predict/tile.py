@@ -24,11 +24,13 @@ Array = NDArray[np.float64]
 
 _RESOLVED = 0.7
 """A PSF is resolved by pixels of up to 1 / 0.7 of its width (one sigma): a sampled Gaussian has aliases below 1e-4."""
+_RESOLVED_SHARP = 1.6
+"""The same for models that vary within a pixel, which leave the suppression of aliases to the PSF alone."""
 _COMPACT = 1.75
 """Models within a radius of so many pixels (0.35 for one sigma of a Gaussian) are taken for a cloud of points."""
-_CLOUD_SAMPLES = 41
+_CLOUD_SAMPLES = 201
 _MAX_FACTOR = 6
-_MAX_SAMPLES = 12
+_MAX_SAMPLES = 400_000
 
 
 @dataclass(frozen=True)
@@ -187,27 +189,18 @@ def _point(
             out[:, row, column] = counts.sum(axis=0)
         return out
     terms = radial.polynomials(profiles, response.rad)
-    pixels = _pixel_matrix(window, grid, component.y, component.x, response.rad)
-    if response.reconstructed:
-        spread = terms * counts.sum(axis=0)[:, None]
-    else:
-        # t: true energy, e: reconstructed energy, k: kind of term, r: segment in radius
-        spread = np.einsum("te,ktr->ker", counts, terms)
-    k, e, r = spread.shape
-    flat = spread.transpose(1, 0, 2).reshape(e, k * r) @ pixels.reshape(k * r, -1)
-    return flat.reshape(e, *window.shape)
+    # t: true energy, e: reconstructed energy, k: kind of term, r: segment in radius
+    per_energy = terms * counts.sum(axis=0)[:, None] if response.reconstructed else None
+    spread = np.einsum("te,ktr->ker", counts, terms) if per_energy is None else per_energy
+    return _pixel_integrals(window.edges(), grid, component.y, component.x, response.rad, spread)
 
 
-def _pixel_matrix(window: Window, grid: SkyGrid, y: float, x: float, rad: Array, factor: int = 1) -> Array:
-    """Matrix that integrates radial profiles around (y, x) over the pixels of a window, or their equal parts."""
-    edges = (
-        start - 0.5 + np.arange((stop - start) * factor + 1) / factor
-        for start, stop in ((window.y_0, window.y_1), (window.x_0, window.x_1))
-    )
-    edge_y, edge_x = edges
-    corners = _around(grid, edge_y, edge_x, y, x)
+def _pixel_integrals(
+    edges: tuple[Array, Array], grid: SkyGrid, y: float, x: float, rad: Array, coefficients: Array, factor: int = 1
+) -> Array:
+    """Integrate profiles around (y, x) over the pixels, or their equal parts, between edges along y and x."""
     width = np.radians(max(pixel_steps(grid, y, x))) / factor
-    return radial.pixel_integrals(*corners, rad, float(width))
+    return radial.pixel_integrals(*_around(grid, *edges, y, x), rad, float(width), coefficients)
 
 
 def _around(grid: SkyGrid, labels_y: Array, labels_x: Array, y: float, x: float) -> tuple[Array, Array]:
@@ -239,18 +232,29 @@ def model_image(component: Component, grid: SkyGrid, window: Window, factor: int
         Without unit, or in the unit of the spatial model times sr.
     """
     spatial = component.spatial
-    step = min(pixel_steps(grid, component.y, component.x)) / factor
-    scale = float(spatial.scale.to_value("deg"))
-    samples = int(np.clip(np.ceil(2 * step / scale), 1, _MAX_SAMPLES)) if scale > 0 else _MAX_SAMPLES
-    labels_y, labels_x = window.labels(factor * samples)
+    parts = _parts(component, grid, factor)
+    labels_y, labels_x = (_gauss_points(labels, factor * parts) for labels in window.labels(factor * parts))
     lon, lat = rotate(*grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :]), component.rotation)
     if spatial.is_energy_dependent:
         values = np.stack([spatial.evaluate_lonlat(lon, lat, energy) for energy in energy_true])
     else:
         values = spatial.evaluate_lonlat(lon, lat)[None]
     area = _solid_angles(grid, window)
-    parts = np.repeat(np.repeat(area, factor, axis=0), factor, axis=1) / (factor * samples) ** 2
-    return np.nan_to_num(block_sum(values, samples)) * parts
+    weight = np.repeat(np.repeat(area, factor, axis=0), factor, axis=1) / (2 * factor * parts) ** 2
+    return np.nan_to_num(block_sum(values, 2 * parts)) * weight
+
+
+def _parts(component: Component, grid: SkyGrid, factor: int) -> int:
+    """Into how many parts the fine pixels are cut to integrate a model, each with two Gauss points along each dim."""
+    step = min(pixel_steps(grid, component.y, component.x)) / factor
+    ny, nx = component.source.shape
+    most = int(np.clip(np.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1, 32))
+    return int(np.clip(np.ceil(step / max(float(component.spatial.scale.to_value("deg")), 1e-9)), 1, most))
+
+
+def _gauss_points(labels: Array, parts: int) -> Array:
+    """Two Gauss-Legendre points in each part of a pixel, given the centres of the parts."""
+    return (labels[:, None] + np.array([-1, 1]) / (2 * np.sqrt(3) * parts)).ravel()
 
 
 def _solid_angles(grid: SkyGrid, window: Window) -> Array:
@@ -276,7 +280,8 @@ def extended_npred(
     steps = pixel_steps(grid, component.y, component.x)
     factor, sampled = 1, False
     if profiles is not None:
-        wanted = int(np.ceil(_RESOLVED * np.radians(max(steps)) / _narrowest(profiles, response.rad)))
+        need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
+        wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, response.rad)))
         factor, sampled = min(max(wanted, 1), _MAX_FACTOR), wanted <= _MAX_FACTOR
         reach = np.degrees(response.rad[-1])
         half = tuple(int(np.ceil(1.05 * reach / step)) for step in steps)
@@ -326,9 +331,7 @@ def _kernels(
         values = radial.profile_values(profiles, rad, np.nan_to_num(np.hypot(px, py), nan=np.inf))
     else:
         edges = [(np.arange(-h * factor, h * factor + 2) - 0.5) / factor for h in half]
-        corners = _around(grid, row + edges[0], column + edges[1], row, column)
-        width = float(np.radians(max(pixel_steps(grid, row, column))) / factor)
-        pixels = radial.pixel_integrals(*corners, rad, width)
-        values = np.einsum("knr,kryx->nyx", radial.polynomials(profiles, rad), pixels, optimize=True)
+        around = row + edges[0], column + edges[1]
+        values = _pixel_integrals(around, grid, row, column, rad, radial.polynomials(profiles, rad), factor)
     total = values.sum(axis=(1, 2), keepdims=True)
     return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
