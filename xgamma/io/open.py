@@ -1,0 +1,113 @@
+"""Open a dataset, whatever file holds it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from typing import Any
+
+import xarray as xr
+
+from xgamma.io.engine import XgammaBackendEntrypoint
+from xgamma.io.errors import FileFormatError
+
+__all__ = ["open_dataset"]
+
+
+def open_dataset(
+    path: str | os.PathLike[str], chunks: int | str | dict[Any, Any] | None = None, name: str | None = None
+) -> xr.Dataset:
+    """Open a dataset of a FITS, NetCDF or Zarr file.
+
+    Nothing but headers, tables and coordinates is read; data are read when they are needed.
+
+    Parameters
+    ----------
+    path : path-like or str
+        A FITS file (plain or gzipped) with a map dataset, or an archive that xgamma wrote. What it is follows from
+        its content.
+    chunks : int, dict or "auto", optional
+        As for `xarray.open_dataset`: with ``{}`` data are dask arrays in the chunks of the file. Left out, they are
+        numpy arrays that are loaded when they are used first.
+    name : str, optional
+        Name of the dataset. Left out, it is what the file tells.
+
+    Returns
+    -------
+    Dataset
+        With the variables, dims and units that `xgamma.schema` declares.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    FileFormatError
+        The file is damaged, or of another kind. A ValueError that names the file and its part.
+
+    Examples
+    --------
+    >>> ds = xg.open_dataset("cta-1dc-gc.fits.gz", chunks={})  # doctest: +SKIP
+    """
+    text = os.fspath(path)
+    if _is_fits(text):
+        options = {} if name is None else {"name": name}
+        return _with_plain_coords(xr.open_dataset(text, engine=XgammaBackendEntrypoint, chunks=chunks, **options))
+    from xgamma.io.archive import open_archive
+
+    return open_archive(path, chunks=chunks, name=name)
+
+
+def _with_plain_coords(ds: xr.Dataset) -> xr.Dataset:
+    """Take coordinates from their indexes: xarray turns all but one-dimensional indexes into dask arrays."""
+    from xgamma.coords import EdgeIndex, WcsIndex, suffixes
+
+    made = xr.Coordinates()
+    for index in dict.fromkeys(ds.xindexes.values()):
+        if isinstance(index, EdgeIndex):
+            made = made | index.axis.to_coords()
+    for suffix in suffixes(ds):
+        index = ds.xindexes[f"lon_{suffix}" if suffix else "lon"]
+        if isinstance(index, WcsIndex):
+            made = made | index.grid.to_coords(suffix)
+    attrs = {name: ds[name].attrs for name in made}
+    close = ds.close
+    ds = ds.assign_coords(made)
+    for name in made:
+        ds[name].attrs = attrs[name]
+    ds.set_close(close)
+    return ds
+
+
+def _is_fits(path: str) -> bool:
+    """Tell whether a file is FITS by its first bytes; raise if it is nothing that can be opened."""
+    if "://" in path:
+        return False
+    full = os.path.expanduser(path)
+    if not os.path.exists(full):
+        raise FileNotFoundError(f"there is no file {path}")
+    if os.path.isdir(full):
+        if _ends_as_fits(full):
+            raise FileFormatError(full, "", "it is a folder, not a file")
+        return False
+    with open(full, "rb") as stream:
+        start = stream.read(9)
+    if start.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(full) as stream:
+                start = stream.read(9)
+        except (OSError, EOFError, zlib.error) as error:
+            raise FileFormatError(full, "", f"the gzip stream is damaged ({error})") from error
+    if start == b"SIMPLE  =" or _ends_as_fits(full):
+        return True
+    if start[:8] == b"\x89HDF\r\n\x1a\n" or start[:3] == b"CDF" or full.lower().endswith((".nc", ".nc4", ".zip")):
+        return False
+    if not start:
+        raise FileFormatError(full, "", "the file is empty")
+    raise FileFormatError(
+        full, "", f"it is neither FITS nor NetCDF nor Zarr, since it starts with {start!r}: choose another file"
+    )
+
+
+def _ends_as_fits(path: str) -> bool:
+    return XgammaBackendEntrypoint().guess_can_open(path)
