@@ -253,11 +253,11 @@ def kernel(
     reach = np.degrees(axis.center[-1]) if max_radius is None else _angle(max_radius, "max_radius").to_value("deg")
     half = int(np.ceil(reach / width))
     corner = np.radians((np.arange(-half, half + 2) - 0.5) * width)
-    corners = np.meshgrid(corner, corner)
+    corner_x, corner_y = np.meshgrid(corner, corner)
 
     def image(values: np.ndarray) -> np.ndarray:
         terms = radial.polynomials(radial.normalize(values, axis.center), axis.center)
-        return radial.pixel_integrals(*corners, axis.center, float(np.radians(width)), terms)
+        return radial.pixel_integrals(corner_x, corner_y, axis.center, float(np.radians(width)), terms)
 
     dim = next(iter(coords))
     offset = np.arange(-half, half + 1) * width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeAlias
 
 import astropy.units as u
 import numpy as np
@@ -19,7 +19,7 @@ from xgamma.schema import suffix_of
 
 __all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_signal"]
 
-ModelsLike = Models | Iterable[Any] | Any
+ModelsLike: TypeAlias = "Models | Iterable[SkyModel | FoVBackgroundModel] | SkyModel | FoVBackgroundModel | None"
 
 
 def models_for(ds: xr.Dataset, models: ModelsLike = None) -> Models:
@@ -60,7 +60,7 @@ def _belongs(name: str) -> bool:
     return not suffix_of(name)
 
 
-def _zeros(ds: xr.Dataset) -> xr.DataArray:
+def _zeros(ds: xr.Dataset) -> xr.Variable:
     """Zeros on the grid of the counts, lazy where the dataset is."""
     for name in ("counts", "background", "mask_safe"):
         if name in ds:

@@ -90,6 +90,11 @@ class _Payload:
         self.variable = exposure.variable.transpose("energy_true", *(dims or ()))
         self.scale = u.Unit(exposure.attrs.get("units", "")).to("cm2 s")
         self.labels = [exposure[dim].values for dim in dims or ()]
+        # A source just outside a map spills into it, with the exposure at the edge; emission of all the sky is
+        # predicted from the map alone, as nothing tells how it goes on.
+        whole_sky = component.spatial.evaluation_radius is None
+        borders = [_border(labels) for labels in self.labels] if whole_sky else []
+        self.border = tuple(limit for pair in borders for limit in pair) or (-np.inf, np.inf) * 2
         self.own_grid = SkyGrid.from_dataset(exposure, suffix_of(dims[0])) if dims and dims[0] != "y" else None
         perfect = ds.drop_vars("edisp", errors="ignore")
         position = component.position
@@ -108,19 +113,8 @@ class _Payload:
     def on(self, window: Window) -> tuple[Any, ...]:
         """Collect the arguments of `_evaluate` for a window; only the exposure that reaches it is taken."""
         values, y, x = self._exposure(window)
-        return (
-            window,
-            values,
-            y,
-            x,
-            self.own_grid,
-            self.scale,
-            self.edisp,
-            self.profiles,
-            self.rad,
-            self.reconstructed,
-            self.energy_true,
-        )
+        exposure = values, self.scale, y, x, self.border, self.own_grid
+        return window, exposure, (self.edisp, self.profiles, self.rad, self.reconstructed), self.energy_true
 
     def _exposure(self, window: Window) -> tuple[Any, NDArray[Any], NDArray[Any]]:
         if self.dims is None:
@@ -152,15 +146,21 @@ class _Payload:
         return variable.data, taken[0], taken[1]
 
 
+def _border(labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Outer edges of the first and last pixel; those of a strided map reach to half the stride."""
+    low, high = float(labels.min()), float(labels.max())
+    half = 0.5 * (high - low) / max(labels.size - 1, 1) or 0.5
+    return low - half, high + half
+
+
 def _evaluate(
     grid: SkyGrid, y: NDArray[np.int64], x: NDArray[np.int64], nenergy: int, items: list[tuple[Any, ...]]
 ) -> Array:
     """Sum components on the pixels with ascending labels y and x."""
     out = np.zeros((nenergy, y.size, x.size))
-    for component, window, values, ey, ex, own_grid, scale, edisp, profiles, rad, reconstructed, energy_true in items:
-        exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, ey, ex, own_grid)
-        response = Response(edisp, profiles, rad, reconstructed)
-        counts = npred_on(window, grid, component, exposure, response, energy_true)
+    for component, window, (values, scale, *place), response, energy_true in items:
+        exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
+        counts = npred_on(window, grid, component, exposure, Response(*response), energy_true)
         rows = np.flatnonzero((y >= window.y_0) & (y < window.y_1))
         columns = np.flatnonzero((x >= window.x_0) & (x < window.x_1))
         if rows.size and columns.size:

@@ -43,6 +43,9 @@ class Exposure:
         Exposure.
     y, x : ndarray
         Ascending labels on the grid of the counts, or on its own one.
+    border : tuple of float
+        Lowest and highest label of the whole map along y, then along x, outer half pixels included: beyond it there is
+        no exposure.
     grid : SkyGrid or None
         The grid of its own; None where it is that of the counts.
     """
@@ -50,15 +53,22 @@ class Exposure:
     values: Array
     y: NDArray[np.int64]
     x: NDArray[np.int64]
+    border: tuple[float, float, float, float]
     grid: SkyGrid | None = None
 
     def at(self, grid: SkyGrid, y: Array, x: Array) -> Array:
         """Interpolate to the outer product of labels y and x of a grid, shape (energy_true, y, x)."""
         if self.grid is None:
-            return separable(self.values, self.y, self.x, y, x)
+            inside = self._inside(y[:, None], x)
+            values = separable(self.values, self.y, self.x, y, x)
+            return values if inside.all() else np.where(inside, values, 0.0)
         lon, lat = grid.labels_to_lonlat(y[:, None], x)
         own_y, own_x = self.grid.lonlat_to_labels(*rotate_frames(grid, self.grid, lon, lat))
-        return np.nan_to_num(bilinear_points(self.values, self.y, self.x, own_y, own_x))
+        return np.where(self._inside(own_y, own_x), bilinear_points(self.values, self.y, self.x, own_y, own_x), 0.0)
+
+    def _inside(self, y: Array, x: Array) -> NDArray[np.bool_]:
+        y_0, y_1, x_0, x_1 = self.border
+        return (y >= y_0) & (y <= y_1) & (x >= x_0) & (x <= x_1)
 
 
 @dataclass(frozen=True)
@@ -284,7 +294,7 @@ def extended_npred(
         wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, response.rad)))
         factor, sampled = min(max(wanted, 1), _MAX_FACTOR), wanted <= _MAX_FACTOR
         reach = np.degrees(response.rad[-1])
-        half = tuple(int(np.ceil(1.05 * reach / step)) for step in steps)
+        half = int(np.ceil(1.05 * reach / steps[0])), int(np.ceil(1.05 * reach / steps[1]))
     else:
         half = (0, 0)
     source = window.grow(*half) & component.source

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.coords import SkyGrid
+from xgamma.kernels.radial import tangent_plane
 
-__all__ = ["Window", "around"]
+__all__ = ["Window", "around", "pixel_steps"]
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,20 @@ class Window:
 
     def labels(self, oversampling: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centres of the pixels, or of their equal parts, along y and x."""
-        return tuple(
-            start - 0.5 + (np.arange((stop - start) * oversampling) + 0.5) / oversampling
-            for start, stop in ((self.y_0, self.y_1), (self.x_0, self.x_1))
-        )
+        return _centres(self.y_0, self.y_1, oversampling), _centres(self.x_0, self.x_1, oversampling)
 
     def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Edges of the pixels along y and x."""
-        return np.arange(self.y_0, self.y_1 + 1) - 0.5, np.arange(self.x_0, self.x_1 + 1) - 0.5
+        return np.arange(self.y_0, self.y_1 + 1.0) - 0.5, np.arange(self.x_0, self.x_1 + 1.0) - 0.5
 
     @classmethod
     def of(cls, y: NDArray[np.int64], x: NDArray[np.int64]) -> Window:
         """Return the smallest window that holds all labels."""
         return cls(int(y.min()), int(y.max()) + 1, int(x.min()), int(x.max()) + 1)
+
+
+def _centres(start: int, stop: int, oversampling: int) -> NDArray[np.float64]:
+    return start - 0.5 + (np.arange((stop - start) * oversampling) + 0.5) / oversampling
 
 
 def around(grid: SkyGrid, y: float, x: float, radius: float) -> Window:
@@ -95,8 +97,6 @@ def pixel_steps(grid: SkyGrid, y: float, x: float) -> tuple[float, float]:
         np.radians(v)
         for v in grid.labels_to_lonlat(y + np.array([0, 0.5, -0.5, 0, 0]), x + np.array([0, 0, 0, 0.5, -0.5]))
     )
-    from xgamma.kernels.radial import tangent_plane
-
     px, py = tangent_plane(lon[1:], lat[1:], lon[0], lat[0])
     jacobian = np.array([[py[0] - py[1], py[2] - py[3]], [px[0] - px[1], px[2] - px[3]]])
     inverse = np.linalg.inv(jacobian)
