@@ -1,0 +1,418 @@
+"""Models: the sky models and backgrounds of an analysis."""
+
+from __future__ import annotations
+
+import copy
+import html
+from collections.abc import Iterable, Iterator, MutableSequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from xgamma.models.background import FoVBackgroundModel
+from xgamma.models.base import ModelBase
+from xgamma.models.covariance import Correlation, covariance_of
+from xgamma.models.locking import Lockable, set_locked
+from xgamma.models.parameter import Parameters
+from xgamma.models.serialize import components_from_dict, components_to_dict, dump, load
+from xgamma.models.sky import SkyModel
+from xgamma.models.spatial_base import SpatialModel
+
+__all__ = ["Model", "Models"]
+
+Model = SkyModel | FoVBackgroundModel
+
+
+class Models(Lockable, MutableSequence[Model]):
+    """A list of models with unique names.
+
+    Parameters
+    ----------
+    models : model or iterable of models
+        `SkyModel` and `FoVBackgroundModel` objects, which are not copied.
+
+    Raises
+    ------
+    ValueError
+        If an item is not a model, or two have the same name.
+    """
+
+    def __init__(self, models: Model | Iterable[Model] | None = None) -> None:
+        items = [] if models is None else [models] if isinstance(models, Model) else list(models)
+        self._models: list[Model] = _checked(items)
+        self._correlation: Correlation | None = None
+        if isinstance(models, Models):
+            self._correlation = models._correlation
+
+    def _children(self) -> Iterator[Lockable]:
+        yield from self._models
+
+    @property
+    def names(self) -> list[str]:
+        """The names."""
+        return [model.name for model in self._models]
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters of all models, by names such as "gc.index"."""
+        names = [f"{model.name}.{name}" for model in self for name in model.parameters.names]
+        return Parameters([par for model in self for par in model.parameters], names)
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the place of a model, given itself or its name.
+
+        Raises
+        ------
+        KeyError
+            If there is no such model.
+        """
+        for i in range(*slice(start, stop).indices(len(self))):
+            if self._models[i] is value or (isinstance(value, str) and self._models[i].name == value):
+                return i
+        name = value if isinstance(value, str) else getattr(value, "name", value)
+        raise KeyError(f"there is no model {name!r}; there are: {', '.join(self.names) or 'none'}")
+
+    def _place(self, key: int | str | Model) -> int:
+        if isinstance(key, str | Model):
+            return self.index(key)
+        if not isinstance(key, int | np.integer) or not -len(self) <= key < len(self):
+            raise KeyError(f"there are {len(self)} models, and none at {key!r}")
+        return int(key)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Model: ...
+    @overload
+    def __getitem__(self, key: slice) -> Models: ...
+    def __getitem__(self, key: Any) -> Model | Models:
+        if isinstance(key, slice):
+            return self._subset(self._models[key])
+        return self._models[self._place(key)]
+
+    def __setitem__(self, key: Any, model: Any) -> None:
+        self._check_unlocked()
+        new = list(self._models)
+        new[key if isinstance(key, slice) else self._place(key)] = model
+        self._models = _checked(new)
+
+    def __delitem__(self, key: Any) -> None:
+        self._check_unlocked()
+        new = list(self._models)
+        del new[key if isinstance(key, slice) else self._place(key)]
+        self._models = new
+
+    def insert(self, index: int, value: Model) -> None:
+        """Insert a model before a place.
+
+        Raises
+        ------
+        ValueError
+            If it is not a model, or its name is taken.
+        """
+        self._check_unlocked()
+        new = list(self._models)
+        new.insert(index, value)
+        self._models = _checked(new)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(list(self._models))
+
+    def __contains__(self, item: object) -> bool:
+        return any(model is item or model.name == item for model in self._models)
+
+    def __add__(self, other: Model | Iterable[Model]) -> Models:
+        return self._subset([*self._models, *Models(other)])
+
+    def __radd__(self, other: Model | Iterable[Model]) -> Models:
+        return self._subset([*Models(other), *self._models])
+
+    def _subset(self, models: list[Model]) -> Models:
+        new = Models(models)
+        new._correlation = self._correlation
+        set_flag = self._locked and all(model._locked for model in models)
+        object.__setattr__(new, "_locked", set_flag)
+        return new
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of `parameters`, from their errors and the correlation that was assigned with it."""
+        return covariance_of(self.parameters, self._correlation)
+
+    @covariance.setter
+    def covariance(self, matrix: Any) -> None:
+        parameters = self.parameters.unique_parameters
+        full = np.asarray(matrix, dtype=float)
+        n = len(self.parameters)
+        if full.shape == (n, n):
+            places = [self.parameters.index(par) for par in parameters]
+            full = full[np.ix_(places, places)]
+        if full.shape != (len(parameters), len(parameters)):
+            raise ValueError(f"the covariance of {n} parameters must have shape ({n}, {n}), not {full.shape}")
+        variance = np.diag(full)
+        if (variance < 0).any() or not np.allclose(full, full.T, rtol=1e-6, atol=0, equal_nan=True):
+            raise ValueError("a covariance matrix must be symmetric, and its diagonal must not be negative")
+        errors = np.sqrt(variance)
+        scale = np.where(errors > 0, errors, 1.0)
+        for par, error in zip(parameters, errors, strict=True):
+            par.error = error
+        matrix = full / np.outer(scale, scale)
+        np.fill_diagonal(matrix, 1.0)
+        self._set_correlation(Correlation(tuple(parameters), matrix))
+
+    def _set_correlation(self, correlation: Correlation) -> None:
+        self._correlation = correlation
+        for part in self._parts():
+            part._correlation = correlation
+
+    def _parts(self) -> Iterator[ModelBase]:
+        for model in self._models:
+            yield from model._parts().values()
+
+    def select(
+        self,
+        name_substring: str | None = None,
+        datasets_names: str | Iterable[str] | None = None,
+        tag: str | Iterable[str] | None = None,
+        model_type: str | None = None,
+        frozen: bool | None = None,
+    ) -> Models:
+        """Return the models that meet all conditions.
+
+        Parameters
+        ----------
+        name_substring : str, optional
+            Part of the name.
+        datasets_names : str or sequence of str, optional
+            Datasets, of which a model must apply to one.
+        tag : str or sequence of str, optional
+            Names or tags of spectral, spatial or sky models, of which a model must have one.
+        model_type : {"spectral", "spatial"}, optional
+            Where to look for the tag.
+        frozen : bool, optional
+            Whether all parameters are frozen.
+
+        Returns
+        -------
+        Models
+        """
+        datasets = {datasets_names} if isinstance(datasets_names, str) else set(datasets_names or ())
+        tags = {tag} if isinstance(tag, str) else set(tag or ())
+
+        def fits(model: Model) -> bool:
+            own = set() if model_type else set(model.tag)
+            for part in model._select(model_type):
+                own |= set(part.tag)
+            return (
+                (name_substring is None or name_substring in model.name)
+                and (not datasets or model.datasets_names is None or bool(datasets & set(model.datasets_names)))
+                and (not tags or bool(tags & own))
+                and (frozen is None or model.frozen == frozen)
+            )
+
+        return self._subset([model for model in self._models if fits(model)])
+
+    def freeze(self, model_type: str | None = None) -> None:
+        """Freeze all parameters.
+
+        Parameters
+        ----------
+        model_type : {"spectral", "spatial"}, optional
+            Only those of these parts.
+        """
+        for model in self._models:
+            model.freeze(model_type)
+
+    def unfreeze(self, model_type: str | None = None) -> None:
+        """Free the parameters that are free by default.
+
+        Parameters
+        ----------
+        model_type : {"spectral", "spatial"}, optional
+            Only those of these parts.
+        """
+        for model in self._models:
+            model.unfreeze(model_type)
+
+    def copy(self) -> Models:
+        """Return an independent copy that can be changed; links inside stay links."""
+        new = copy.deepcopy(self)
+        set_locked(new, False)
+        return new
+
+    def to_regions(self) -> list[Any]:
+        """Return the outlines of all spatial models that have a position, as regions."""
+        shapes = [model.spatial_model for model in self._models if isinstance(model, SkyModel)]
+        return [shape.to_region() for shape in shapes if isinstance(shape, SpatialModel) and shape.position is not None]
+
+    def to_dict(self, full_output: bool = False) -> dict[str, Any]:
+        """Return the models as they are written to YAML.
+
+        Parameters
+        ----------
+        full_output : bool
+            Also write what equals the default.
+        """
+        data = components_to_dict(self._models, full_output)
+        parameters = self.parameters.unique_parameters
+        matrix = np.eye(0) if self._correlation is None else self._correlation.select(parameters)
+        # Only what is correlated is written.
+        related = [i for i, row in enumerate(matrix) if np.count_nonzero(row) > 1]
+        if related:
+            names = [parameters.names[i] for i in related]
+            data["correlation"] = {"parameters": names, "matrix": matrix[np.ix_(related, related)].tolist()}
+        return data
+
+    def equals(self, other: Models) -> bool:
+        """Return whether other models have the same names, types, parameters and links."""
+        return dump(self.to_dict(True)) == dump(other.to_dict(True))
+
+    def to_yaml(self, full_output: bool = False) -> str:
+        """Return the models as YAML text that gammapy reads as well.
+
+        Equal models give equal text, and numbers keep all their digits.
+
+        Parameters
+        ----------
+        full_output : bool
+            Also write what equals the default.
+        """
+        return dump(self.to_dict(full_output))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], source: str = "the models") -> Models:
+        """Return the models that `to_dict` describes.
+
+        Parameters
+        ----------
+        data : dict
+            With the list "components".
+        source : str
+            Where it is from, for messages.
+
+        Raises
+        ------
+        ValueError
+            If a component is wrong; the message names it.
+        """
+        try:
+            models = cls(components_from_dict(data, source))
+        except ValueError as error:
+            text = str(error)
+            raise ValueError(text if text.startswith(source) else f"{source}: {text}") from error
+        known = data.get("correlation")
+        if known is not None:
+            try:
+                parameters = tuple(models.parameters[name] for name in known["parameters"])
+                matrix = np.array(known["matrix"], dtype=float).reshape(len(parameters), len(parameters))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{source}: 'correlation' needs 'parameters' and a square 'matrix': {error}"
+                ) from error
+            models._set_correlation(Correlation(parameters, matrix))
+        return models
+
+    @classmethod
+    def from_yaml(cls, text: str, read_only: bool = False, source: str = "the models") -> Models:
+        """Return the models that YAML text describes.
+
+        Parameters
+        ----------
+        text : str
+            As written by `to_yaml` or by gammapy; empty text gives no models.
+        read_only : bool
+            Whether the models refuse all changes. Their `copy` can be changed. Template maps are then read
+            when they are needed, and at once otherwise.
+        source : str
+            Where the text is from, for messages.
+
+        Raises
+        ------
+        ValueError
+            If the text is not YAML or a component is wrong; the message names it.
+        """
+        models = cls.from_dict(load(text, source), source)
+        if read_only:
+            set_locked(models, True)
+            return models
+        for model in models:
+            for part in model._parts().values():
+                part._load(f"{source}, component {model.name!r}")
+        return models
+
+    @classmethod
+    def read(cls, path: str | Path) -> Models:
+        """Return the models of a YAML file.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, written by `write` or by gammapy.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read as text, is not YAML or a component is wrong; the message names it.
+        OSError
+            If there is no such file or it may not be read.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not a text file: {error}") from error
+        return cls.from_yaml(text, source=str(path))
+
+    def write(self, path: str | Path, overwrite: bool = False, full_output: bool = False) -> None:
+        """Write the models to a YAML file.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        overwrite : bool
+            Whether to replace a file that exists.
+        full_output : bool
+            Also write what equals the default.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        """
+        mode = "w" if overwrite else "x"
+        try:
+            with open(path, mode, encoding="utf-8") as file:
+                file.write(self.to_yaml(full_output))
+        except FileExistsError:
+            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it") from None
+
+    def __str__(self) -> str:
+        """Return a block for each model."""
+        blocks = [f"Component {i}: {model}" for i, model in enumerate(self._models)]
+        return "Models\n\n" + "\n".join(blocks) if blocks else "Models\n\n  none\n"
+
+    def __repr__(self) -> str:
+        """Return the names."""
+        return f"Models({', '.join(map(repr, self.names))})"
+
+    def _repr_html_(self) -> str:
+        """Return a folded block for each model, for notebooks."""
+        blocks = (
+            f"<details><summary>{html.escape(repr(model))}</summary>{model._repr_html_()}</details>"
+            for model in self._models
+        )
+        return f"<b>Models</b>{''.join(blocks)}"
+
+
+def _checked(models: list[Any]) -> list[Model]:
+    """Return the models if they are models with unique names."""
+    for model in models:
+        if not isinstance(model, Model):
+            raise ValueError(f"models must be SkyModel or FoVBackgroundModel objects, not {type(model).__name__}")
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names of models must be unique, and {', '.join(twice)} occurs more than once")
+    return models

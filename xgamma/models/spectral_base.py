@@ -1,0 +1,224 @@
+"""What all spectral models can do: values, integrals and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from astropy import units as u
+
+from xgamma.models.base import ModelBase, broadcast_last
+from xgamma.models.quadrature import integrate
+from xgamma.models.units import FLUX, energies
+
+if TYPE_CHECKING:
+    from xgamma.models.spectral_compound import CompoundSpectralModel
+
+__all__ = ["SpectralModel"]
+
+
+class SpectralModel(ModelBase):
+    """Base of the spectral models.
+
+    Arrays are in TeV, TeV-1 s-1 cm-2 and their products; a norm model has no unit, so that its integral is
+    in TeV. Values given by keyword stand in for those of the parameters, in the units of `values`, and may
+    be arrays that broadcast against the energies.
+    """
+
+    kind: ClassVar[str] = "spectral"
+    _unit: ClassVar[u.UnitBase] = FLUX
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """The unit of what `evaluate_array` returns."""
+        return self._unit
+
+    @property
+    def is_norm_spectral_model(self) -> bool:
+        """Whether the model is a factor without unit."""
+        return self.unit == u.dimensionless_unscaled
+
+    # Pure functions of plain arrays: values at energies, the energies between which a model is smooth, and the
+    # integral of energy**moment times the model where that has a closed form.
+    _evaluate: Callable[..., np.ndarray]
+    _breaks: Callable[..., Sequence[Any]] | None = None
+    _integrate: Callable[..., np.ndarray] | None = None
+
+    def evaluate_array(self, energy: Any, **values: Any) -> np.ndarray:
+        """Return the values of the model.
+
+        Parameters
+        ----------
+        energy : array_like
+            Energies in TeV, above zero.
+        **values : array_like
+            Values of parameters in place of the current ones.
+
+        Returns
+        -------
+        ndarray
+            In `unit`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        return self._evaluate(np.asarray(energy, dtype=float), **self._merge(values))
+
+    def integrate_array(self, lower: Any, upper: Any, **values: Any) -> np.ndarray:
+        """Return integrals over energy.
+
+        Parameters
+        ----------
+        lower, upper : array_like
+            Limits in TeV, finite and above zero, broadcast against each other.
+        **values : array_like
+            Values of parameters in place of the current ones.
+
+        Returns
+        -------
+        ndarray
+            In `unit` times TeV.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        return self._integral_array(lower, upper, 0, values)
+
+    def energy_flux_array(self, lower: Any, upper: Any, **values: Any) -> np.ndarray:
+        """Return integrals of energy times the model.
+
+        Parameters
+        ----------
+        lower, upper : array_like
+            Limits in TeV, finite and above zero, broadcast against each other.
+        **values : array_like
+            Values of parameters in place of the current ones.
+
+        Returns
+        -------
+        ndarray
+            In `unit` times TeV2.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        return self._integral_array(lower, upper, 1, values)
+
+    def _integral_array(self, lower: Any, upper: Any, moment: int, values: dict[str, Any]) -> np.ndarray:
+        low, high = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
+        merged = self._merge(values)
+        if self._integrate is not None:
+            return np.asarray(self._integrate(low, high, moment, **merged))
+        inner = broadcast_last(merged)
+        breaks = () if self._breaks is None else self._breaks(**merged)
+        return integrate(lambda energy: energy**moment * self._evaluate(energy, **inner), low, high, breaks)
+
+    def evaluate(self, energy: Any) -> u.Quantity:
+        """Return the values of the model.
+
+        Parameters
+        ----------
+        energy : Quantity or str
+            Energies.
+
+        Returns
+        -------
+        Quantity
+            Of the shape of `energy`.
+
+        Raises
+        ------
+        ValueError
+            If the energies are not energies, or not all finite and above zero.
+        """
+        return u.Quantity(self.evaluate_array(energies(energy)), self.unit)
+
+    def __call__(self, energy: Any) -> u.Quantity:
+        """Return the values of the model, as `evaluate` does."""
+        return self.evaluate(energy)
+
+    def integral(self, energy_min: Any, energy_max: Any) -> u.Quantity:
+        """Return integrals over energy.
+
+        Parameters
+        ----------
+        energy_min, energy_max : Quantity or str
+            Limits, broadcast against each other.
+
+        Returns
+        -------
+        Quantity
+            Flux, or energy for a norm model.
+
+        Raises
+        ------
+        ValueError
+            If the limits are not energies, or not all finite and above zero.
+        """
+        low, high = energies(energy_min, "energy_min"), energies(energy_max, "energy_max")
+        return u.Quantity(self.integrate_array(low, high), self.unit * u.TeV)
+
+    def energy_flux(self, energy_min: Any, energy_max: Any) -> u.Quantity:
+        """Return integrals of energy times the model.
+
+        Parameters
+        ----------
+        energy_min, energy_max : Quantity or str
+            Limits, broadcast against each other.
+
+        Returns
+        -------
+        Quantity
+            Energy flux.
+
+        Raises
+        ------
+        ValueError
+            If the limits are not energies, or not all finite and above zero.
+        """
+        low, high = energies(energy_min, "energy_min"), energies(energy_max, "energy_max")
+        return u.Quantity(self.energy_flux_array(low, high), self.unit * u.TeV**2)
+
+    def spectral_index(self, energy: Any) -> u.Quantity:
+        """Return the local index, -d ln(value) / d ln(energy).
+
+        Parameters
+        ----------
+        energy : Quantity or str
+            Energies.
+
+        Raises
+        ------
+        ValueError
+            If the energies are not energies, or not all finite and above zero.
+        """
+        step = 1e-5
+        e = energies(energy)
+        ratio = self.evaluate_array(e * (1 + step)) / self.evaluate_array(e * (1 - step))
+        return u.Quantity(-np.log(ratio) / np.log((1 + step) / (1 - step)))
+
+    def __add__(self, other: SpectralModel) -> CompoundSpectralModel:
+        return self._combine(other, "add")
+
+    def __sub__(self, other: SpectralModel) -> CompoundSpectralModel:
+        return self._combine(other, "sub")
+
+    def __mul__(self, other: SpectralModel) -> CompoundSpectralModel:
+        return self._combine(other, "mul")
+
+    def __truediv__(self, other: SpectralModel) -> CompoundSpectralModel:
+        return self._combine(other, "truediv")
+
+    def _combine(self, other: SpectralModel, operator: str) -> CompoundSpectralModel:
+        from xgamma.models.spectral_compound import CompoundSpectralModel
+
+        if not isinstance(other, SpectralModel):
+            return NotImplemented
+        return CompoundSpectralModel(self, other, operator)
