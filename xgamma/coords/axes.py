@@ -316,8 +316,8 @@ class Axis:
         """
         edges = self.edges
         what = f"a limit along axis {self.name!r}"
-        start = edges[0] if minimum is None else float(to_value(minimum, self.unit, what))
-        stop = edges[-1] if maximum is None else float(to_value(maximum, self.unit, what))
+        start = edges.min() if minimum is None else float(to_value(minimum, self.unit, what))
+        stop = edges.max() if maximum is None else float(to_value(maximum, self.unit, what))
         if start > stop:
             raise ValueError(f"the limits {start:.6g} and {stop:.6g} {self.unit} of axis {self.name!r} are swapped")
         (bins,) = self.group([start, stop])

@@ -97,7 +97,7 @@ class EdgeIndex(PandasIndex):
             if method is not None and method != "nearest":
                 raise ValueError(f"axis {self.axis.name!r} knows no method {method!r}")
             return IndexSelResult({self.dim: self._slice(label)})
-        if not isinstance(label, str) and np.asarray(label).dtype.kind == "b":
+        if _is_boolean(label):
             return IndexSelResult({self.dim: label})
         values = to_value(label, self.axis.unit, f"a label of axis {self.axis.name!r}")
         if method is None and tolerance is None:
@@ -251,6 +251,12 @@ class EdgeIndex(PandasIndex):
     def __repr__(self) -> str:
         axis = self.axis
         return f"EdgeIndex({axis.size} bins, {axis.interp}, {self._range()})"
+
+
+def _is_boolean(label: Any) -> bool:
+    if isinstance(label, list):
+        return bool(label) and all(isinstance(value, bool | np.bool_) for value in label)
+    return getattr(getattr(label, "dtype", None), "kind", "") == "b"
 
 
 def _show(axis: Axis) -> str:

@@ -63,34 +63,27 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
     ValueError
         If the input has a unit of another kind or is no number.
     """
-    target = u.Unit(unit)
+    target, given = u.Unit(unit), value
     if isinstance(value, xr.DataArray | xr.Variable):
         units = value.attrs.get("units")
         value = value.to_numpy()
         if units is not None:
             value = value * parse_unit(units, what)
     try:
+        if isinstance(value, str):
+            value = Angle(value) if target.is_equivalent(u.deg) else u.Quantity(value)
         if isinstance(value, u.Quantity):
-            quantity = value
-        elif _is_text(value):
-            quantity = Angle(value) if target.is_equivalent(u.deg) and isinstance(value, str) else u.Quantity(value)
-        elif np.asarray(value).dtype.kind == "O":
-            quantity = u.Quantity([v if isinstance(v, u.Quantity) else u.Quantity(v) for v in value])
-        else:
-            return np.asarray(value, dtype=float)
-        return np.asarray(quantity.to_value(target), dtype=float)
+            return np.asarray(value.to_value(target), dtype=float)
+        mixed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.kind in "OUT")
+        if mixed and any(isinstance(v, str | u.Quantity) for v in value):
+            return np.array([to_value(v, target, what) for v in value])
+        return np.asarray(value, dtype=float)
     except (u.UnitsError, ValueError, TypeError) as error:
         wanted = f"in {target.to_string()!r}" if target.to_string() else "without unit"
         raise ValueError(
-            f"{what} is given as {value!r}, which is no quantity that can be expressed {wanted}: "
+            f"{what} is given as {given!r}, which is no quantity that can be expressed {wanted}: "
             "give a string or Quantity with a unit that fits, or a plain number"
         ) from error
-
-
-def _is_text(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    return isinstance(value, list | tuple | np.ndarray) and len(value) > 0 and all(isinstance(v, str) for v in value)
 
 
 def pair_of_degrees(value: Any, what: str) -> tuple[float, float]:
