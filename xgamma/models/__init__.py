@@ -41,6 +41,7 @@ from xgamma.models.spectral_norm import (
     PowerLawNormSpectralModel,
 )
 from xgamma.models.spectral_table import PiecewiseNormSpectralModel, TemplateSpectralModel
+from xgamma.models.template import TemplateSpatialModel
 
 __all__ = [
     "SPATIAL_MODELS",
@@ -80,6 +81,7 @@ __all__ = [
     "SuperExpCutoffPowerLaw3FGLSpectralModel",
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
     "SuperExpCutoffPowerLaw4FGLSpectralModel",
+    "TemplateSpatialModel",
     "TemplateSpectralModel",
     "UniformPrior",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from xgamma.models.background import FoVBackgroundModel
 from xgamma.models.base import ModelBase
-from xgamma.models.covariance import Correlation, covariance_of
+from xgamma.models.covariance import Correlation, correlation_from_dict, correlation_to_dict, covariance_of, decompose
 from xgamma.models.locking import Lockable, set_locked
 from xgamma.models.parameter import Parameters
 from xgamma.models.serialize import components_from_dict, components_to_dict, dump, load
@@ -143,24 +143,10 @@ class Models(Lockable, MutableSequence[Model]):
 
     @covariance.setter
     def covariance(self, matrix: Any) -> None:
-        parameters = self.parameters.unique_parameters
-        full = np.asarray(matrix, dtype=float)
-        n = len(self.parameters)
-        if full.shape == (n, n):
-            places = [self.parameters.index(par) for par in parameters]
-            full = full[np.ix_(places, places)]
-        if full.shape != (len(parameters), len(parameters)):
-            raise ValueError(f"the covariance of {n} parameters must have shape ({n}, {n}), not {full.shape}")
-        variance = np.diag(full)
-        if (variance < 0).any() or not np.allclose(full, full.T, rtol=1e-6, atol=0, equal_nan=True):
-            raise ValueError("a covariance matrix must be symmetric, and its diagonal must not be negative")
-        errors = np.sqrt(variance)
-        scale = np.where(errors > 0, errors, 1.0)
-        for par, error in zip(parameters, errors, strict=True):
+        errors, correlation = decompose(matrix, self.parameters)
+        for par, error in zip(correlation.parameters, errors, strict=True):
             par.error = error
-        matrix = full / np.outer(scale, scale)
-        np.fill_diagonal(matrix, 1.0)
-        self._set_correlation(Correlation(tuple(parameters), matrix))
+        self._set_correlation(correlation)
 
     def _set_correlation(self, correlation: Correlation) -> None:
         self._correlation = correlation
@@ -256,14 +242,7 @@ class Models(Lockable, MutableSequence[Model]):
             Also write what equals the default.
         """
         data = components_to_dict(self._models, full_output)
-        parameters = self.parameters.unique_parameters
-        matrix = np.eye(0) if self._correlation is None else self._correlation.select(parameters)
-        # Only what is correlated is written.
-        related = [i for i, row in enumerate(matrix) if np.count_nonzero(row) > 1]
-        if related:
-            names = [parameters.names[i] for i in related]
-            data["correlation"] = {"parameters": names, "matrix": matrix[np.ix_(related, related)].tolist()}
-        return data
+        return data | correlation_to_dict(self._correlation, self.parameters)
 
     def equals(self, other: Models) -> bool:
         """Return whether other models have the same names, types, parameters and links."""
@@ -299,19 +278,11 @@ class Models(Lockable, MutableSequence[Model]):
         """
         try:
             models = cls(components_from_dict(data, source))
+            if data.get("correlation") is not None:
+                models._set_correlation(correlation_from_dict(data["correlation"], models.parameters))
         except ValueError as error:
             text = str(error)
             raise ValueError(text if text.startswith(source) else f"{source}: {text}") from error
-        known = data.get("correlation")
-        if known is not None:
-            try:
-                parameters = tuple(models.parameters[name] for name in known["parameters"])
-                matrix = np.array(known["matrix"], dtype=float).reshape(len(parameters), len(parameters))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{source}: 'correlation' needs 'parameters' and a square 'matrix': {error}"
-                ) from error
-            models._set_correlation(Correlation(parameters, matrix))
         return models
 
     @classmethod

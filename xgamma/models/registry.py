@@ -40,6 +40,7 @@ from xgamma.models.spectral_norm import (
     PowerLawNormSpectralModel,
 )
 from xgamma.models.spectral_table import PiecewiseNormSpectralModel, TemplateSpectralModel
+from xgamma.models.template import TemplateSpatialModel
 
 __all__ = ["SPATIAL_MODELS", "SPECTRAL_MODELS", "find"]
 
@@ -81,6 +82,7 @@ SPATIAL_MODELS: dict[str, type[SpatialModel]] = {
         DiskSpatialModel,
         ShellSpatialModel,
         Shell2SpatialModel,
+        TemplateSpatialModel,
     )
 }
 """The spatial models by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from astropy import units as u
 from astropy.coordinates import SkyCoord
@@ -20,6 +20,7 @@ from xgamma.models.units import array, energies
 
 __all__ = ["SkyModel"]
 
+T = TypeVar("T", bound=ModelBase)
 IRFS = ("exposure", "psf", "edisp")
 
 
@@ -81,11 +82,12 @@ class SkyModel(Component):
         Raises
         ------
         ValueError
-            If there is no model with that tag.
+            If there is no model with that tag, or it has no defaults, as a template.
         """
-        spectral = find(SPECTRAL_MODELS, spectral_model, "spectral model")()
-        spatial = None if spatial_model is None else find(SPATIAL_MODELS, spatial_model, "spatial model")()
-        return cls(spectral, spatial, **kwargs)
+        spectral = _default(find(SPECTRAL_MODELS, spectral_model, "spectral model"))
+        if spatial_model is None:
+            return cls(spectral, **kwargs)
+        return cls(spectral, _default(find(SPATIAL_MODELS, spatial_model, "spatial model")), **kwargs)
 
     @property
     def spectral_model(self) -> SpectralModel:
@@ -229,3 +231,10 @@ class SkyModel(Component):
     def _repr_html_(self) -> str:
         """Return names, types and parameters for notebooks."""
         return describe_html(self)
+
+
+def _default(cls: type[T]) -> T:
+    try:
+        return cls()
+    except TypeError as error:
+        raise ValueError(f"{cls.__name__} has no defaults; create it and pass it to SkyModel ({error})") from None

@@ -137,8 +137,11 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
         bend = np.logaddexp(0.0, (index2 - index1) / beta * np.log(energy / ebreak))
         return amplitude * (energy / reference) ** -index1 * np.exp(-beta * bend)
 
-    def _breaks(self, *, ebreak: Any, **values: Any) -> Sequence[Any]:
-        return (ebreak,)
+    def _breaks(self, *, index1: Any, index2: Any, ebreak: Any, beta: Any, **values: Any) -> Sequence[Any]:
+        # The bend extends over a few times this width in ln(energy), which may be much less than a decade.
+        bend = np.abs(np.subtract(index2, index1))
+        width = np.minimum(np.abs(beta) / np.where(bend > 0, bend, np.inf), 1.0)
+        return [ebreak * np.exp(k * width) for k in (-20, -8, -3, 0, 3, 8, 20)]
 
 
 class LogParabolaSpectralModel(SpectralModel):
@@ -181,6 +184,10 @@ class GaussianSpectralModel(SpectralModel):
 
     def _evaluate(self, energy: np.ndarray, *, amplitude: Any, mean: Any, sigma: Any) -> np.ndarray:
         return amplitude / (np.sqrt(2 * np.pi) * sigma) * np.exp(-0.5 * ((energy - mean) / sigma) ** 2)
+
+    def _breaks(self, *, mean: Any, sigma: Any, **values: Any) -> Sequence[Any]:
+        # In a product with another model the line must not fall between the points of the quadrature.
+        return [np.maximum(mean + k * sigma, np.finfo(float).tiny) for k in (-8, -4, -2, 0, 2, 4, 8)]
 
     def _integrate(
         self, lower: np.ndarray, upper: np.ndarray, moment: int, *, amplitude: Any, mean: Any, sigma: Any

@@ -9,6 +9,7 @@ import numpy as np
 from astropy import units as u
 
 from xgamma.models.base import ModelBase, broadcast_last
+from xgamma.models.covariance import propagate
 from xgamma.models.quadrature import integrate
 from xgamma.models.units import FLUX, energies
 
@@ -113,11 +114,17 @@ class SpectralModel(ModelBase):
 
     def _integral_array(self, lower: Any, upper: Any, moment: int, values: dict[str, Any]) -> np.ndarray:
         low, high = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
-        merged = self._merge(values)
+        return self._integral(low, high, moment, self._merge(values))
+
+    def _integral(self, low: np.ndarray, high: np.ndarray, moment: int, values: dict[str, Any]) -> np.ndarray:
+        """Return the integral by the closed form or, without one, by a quadrature."""
         if self._integrate is not None:
-            return np.asarray(self._integrate(low, high, moment, **merged))
-        inner = broadcast_last(merged)
-        breaks = () if self._breaks is None else self._breaks(**merged)
+            return np.asarray(self._integrate(low, high, moment, **values))
+        return self._quadrature(low, high, moment, values)
+
+    def _quadrature(self, low: np.ndarray, high: np.ndarray, moment: int, values: dict[str, Any]) -> np.ndarray:
+        inner = broadcast_last(values)
+        breaks = () if self._breaks is None else self._breaks(**values)
         return integrate(lambda energy: energy**moment * self._evaluate(energy, **inner), low, high, breaks)
 
     def evaluate(self, energy: Any) -> u.Quantity:
@@ -203,6 +210,82 @@ class SpectralModel(ModelBase):
         e = energies(energy)
         ratio = self.evaluate_array(e * (1 + step)) / self.evaluate_array(e * (1 - step))
         return u.Quantity(-np.log(ratio) / np.log((1 + step) / (1 - step)))
+
+    def evaluate_error(self, energy: Any) -> tuple[u.Quantity, u.Quantity]:
+        """Return the values of the model and their standard errors.
+
+        Errors and correlations of the parameters are propagated linearly.
+
+        Parameters
+        ----------
+        energy : Quantity or str
+            Energies.
+
+        Returns
+        -------
+        value, error : Quantity
+            Each of the shape of `energy`.
+
+        Raises
+        ------
+        ValueError
+            If the energies are not energies, or not all finite and above zero.
+        """
+        e = energies(energy)
+        return self._with_error(lambda values: self.evaluate_array(e, **values), self.unit)
+
+    def integral_error(self, energy_min: Any, energy_max: Any) -> tuple[u.Quantity, u.Quantity]:
+        """Return integrals over energy and their standard errors, as `evaluate_error` does.
+
+        Parameters
+        ----------
+        energy_min, energy_max : Quantity or str
+            Limits, broadcast against each other.
+        """
+        low, high = energies(energy_min, "energy_min"), energies(energy_max, "energy_max")
+        return self._with_error(lambda values: self.integrate_array(low, high, **values), self.unit * u.TeV)
+
+    def energy_flux_error(self, energy_min: Any, energy_max: Any) -> tuple[u.Quantity, u.Quantity]:
+        """Return integrals of energy times the model and their standard errors, as `evaluate_error` does.
+
+        Parameters
+        ----------
+        energy_min, energy_max : Quantity or str
+            Limits, broadcast against each other.
+        """
+        low, high = energies(energy_min, "energy_min"), energies(energy_max, "energy_max")
+        return self._with_error(lambda values: self.energy_flux_array(low, high, **values), self.unit * u.TeV**2)
+
+    def error_band(self, energy: Any, n_sigma: float = 1.0) -> tuple[u.Quantity, u.Quantity]:
+        """Return the limits of the band that the errors of the parameters allow.
+
+        Parameters
+        ----------
+        energy : Quantity or str
+            Energies.
+        n_sigma : float
+            Half the width of the band in standard errors.
+
+        Returns
+        -------
+        lower, upper : Quantity
+            Each of the shape of `energy`.
+
+        Raises
+        ------
+        ValueError
+            If the energies are not energies, or not all finite and above zero.
+        """
+        value, error = self.evaluate_error(energy)
+        return value - n_sigma * error, value + n_sigma * error
+
+    def _with_error(
+        self, function: Callable[[dict[str, Any]], np.ndarray], unit: u.UnitBase
+    ) -> tuple[u.Quantity, u.Quantity]:
+        factor = np.array([par.canonical_factor for par in self.parameters])
+        covariance = self.covariance * np.outer(factor, factor)
+        value, error = propagate(function, self.values, covariance)
+        return u.Quantity(value, unit), u.Quantity(error, unit)
 
     def __add__(self, other: SpectralModel) -> CompoundSpectralModel:
         return self._combine(other, "add")

@@ -102,6 +102,13 @@ class CompoundSpectralModel(SpectralModel):
         combine = OPERATORS[self._operator]
         return combine(self.model1._evaluate(energy, **first), self.model2._evaluate(energy, **second))
 
+    def _integrate(self, lower: np.ndarray, upper: np.ndarray, moment: int, **values: Any) -> np.ndarray:
+        if self._operator not in ("add", "sub"):
+            return self._quadrature(lower, upper, moment, values)
+        pairs = zip((self.model1, self.model2), self._split(values), strict=True)
+        first, second = (model._integral(lower, upper, moment, part) for model, part in pairs)
+        return OPERATORS[self._operator](first, second)
+
     def _breaks(self, **values: Any) -> Sequence[Any]:
         both = zip((self.model1, self.model2), self._split(values), strict=True)
         return [edge for model, part in both if model._breaks is not None for edge in model._breaks(**part)]

@@ -271,18 +271,19 @@ class PiecewiseNormSpectralModel(SpectralModel):
         """How the values are joined, by power laws ("log") or straight lines ("lin")."""
         return self._interp
 
-    def _stack(self, norms: dict[str, Any], n_dim: int) -> np.ndarray:
-        stacked = np.stack(np.broadcast_arrays(*norms.values())).astype(float)
-        return stacked if stacked.ndim == 1 else _align(stacked, max(n_dim, stacked.ndim - 1))
-
     def _evaluate(self, energy: np.ndarray, **norms: Any) -> np.ndarray:
-        values = self._stack(norms, energy.ndim)
+        values = _stack(norms)
         if self._interp == "log":
             return power_laws(energy, self._nodes, values, extrapolate=False)
         place = np.clip(np.searchsorted(self._nodes, energy, side="right") - 1, 0, self._nodes.size - 2)
         t = np.clip((energy - self._nodes[place]) / np.diff(self._nodes)[place], 0, 1)
         left, right = _take(values, place), _take(values, place + 1)
         return left + t * (right - left)
+
+    def _integrate(self, lower: np.ndarray, upper: np.ndarray, moment: int, **norms: Any) -> np.ndarray:
+        if self._interp == "log":
+            return power_laws_integral(lower, upper, moment, self._nodes, _stack(norms), extrapolate=False)
+        return self._quadrature(lower, upper, moment, norms)
 
     def _breaks(self, **norms: Any) -> Sequence[Any]:
         return list(self._nodes)
@@ -304,3 +305,8 @@ class PiecewiseNormSpectralModel(SpectralModel):
     @classmethod
     def _from_dict(cls, data: dict[str, Any]) -> Self:
         return cls(_column(data, "energy", cls.tag[0]), interp=data.get("interp", "log"))
+
+
+def _stack(norms: dict[str, Any]) -> np.ndarray:
+    """Return values at the nodes along a first axis."""
+    return np.stack(np.broadcast_arrays(*norms.values())).astype(float)
