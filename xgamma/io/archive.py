@@ -1,0 +1,143 @@
+"""Archives: datasets in NetCDF files and Zarr stores, opened as they were written."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import xarray as xr
+from xarray.backends import BackendEntrypoint
+
+from xgamma.io.errors import FileFormatError
+from xgamma.io.guard import guard, naming
+from xgamma.io.layout import unpack
+from xgamma.io.netcdf import open_netcdf
+from xgamma.io.zarr import open_zarr
+from xgamma.validate import check_structure
+
+__all__ = ["open_archive", "open_plain"]
+
+_MAGIC = {b"\x89HDF\r\n\x1a\n": "netcdf", b"CDF\x01": "netcdf", b"CDF\x02": "netcdf", b"CDF\x05": "netcdf"}
+
+# Coordinates and tables up to this size are read at once: as dask arrays they would only be slow.
+_SMALL = 2**20
+
+
+def open_archive(
+    path: str | os.PathLike[str],
+    chunks: int | str | dict[Any, Any] | None = None,
+    name: str | None = None,
+    verify: bool = True,
+) -> xr.Dataset:
+    """Open a dataset that `write_netcdf` or `write_zarr` wrote, identical to what was written.
+
+    Nothing but metadata, axes and tables is read; data are read, and their checksums compared, when they are needed.
+
+    Parameters
+    ----------
+    path : path-like or str
+        A NetCDF file, the folder of a Zarr store, or the URL of a Zarr store that fsspec can read.
+    chunks : int, dict or "auto", optional
+        As for `xarray.open_dataset`: with ``{}`` data are dask arrays in the chunks of the archive.
+    name : str, optional
+        Name of the dataset. Left out, it is the one in the archive.
+    verify : bool
+        Whether metadata are compared with their checksums, and a store is refused that lacks chunks or in which a
+        write was broken off. Switch it off to rescue what is left of an archive, or one that was edited on purpose.
+
+    Returns
+    -------
+    Dataset
+        With all variables, coordinates, indexes and attrs.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file or folder.
+    FileFormatError
+        It is no archive of this package, too new, incomplete or damaged. A ValueError that names file and part.
+    """
+    text = os.fspath(path)
+    if "://" not in text:
+        text = os.path.abspath(os.path.expanduser(text))
+    plain = open_plain(text, chunks, verify)
+    try:
+        ds = unpack(plain)
+        check_structure(ds)
+    except FileFormatError:
+        raise
+    except (ValueError, KeyError) as error:
+        raise FileFormatError(text, "", f"does not hold a dataset of xgamma: {error}") from error
+    ds = ds if name is None else ds.assign_attrs(name=name)
+    ds.set_close(plain.close)
+    return ds
+
+
+def open_plain(path: str, chunks: Any = None, verify: bool = True) -> xr.Dataset:
+    """Open an archive without the indexes of this package.
+
+    Parameters
+    ----------
+    path : str
+        An absolute path or a URL.
+    chunks, verify
+        As for `open_archive`.
+
+    Returns
+    -------
+    Dataset
+        As `xgamma.io.layout.pack` made it.
+    """
+    with naming(path, ""):
+        return xr.open_dataset(path, engine=_ArchiveBackend, chunks=chunks, verify=verify)
+
+
+class _ArchiveBackend(BackendEntrypoint):
+    """Lets xarray do what it does for its own formats: cache, chunk and close."""
+
+    open_dataset_parameters = ("filename_or_obj", "drop_variables", "verify")
+
+    def open_dataset(  # type: ignore[override]
+        self, filename_or_obj: Any, *, drop_variables: Any = None, verify: bool = True
+    ) -> xr.Dataset:
+        path = os.fspath(filename_or_obj)
+        raw = (open_zarr if _kind(path) == "zarr" else open_netcdf)(path, verify)
+        try:
+            return _decode_cf(raw, path)
+        except BaseException:
+            raw.close()
+            raise
+
+
+def _decode_cf(raw: xr.Dataset, path: str) -> xr.Dataset:
+    # Units of time stand here for plain numbers; a user's own timedeltas carry their type as an attr.
+    deltas = {
+        name: str(variable.attrs.get("dtype", "")).startswith("timedelta64") for name, variable in raw.variables.items()
+    }
+    ds = xr.decode_cf(guard(raw, path), mask_and_scale=False, decode_timedelta=deltas)
+    for variable in ds.variables.values():
+        if variable.ndim < 2 and variable.nbytes <= _SMALL:
+            variable.load()
+    ds.set_close(raw.close)
+    return ds
+
+
+def _kind(path: str) -> str:
+    if "://" in path:
+        return "zarr"
+    if os.path.isdir(path):
+        if any(os.path.isfile(os.path.join(path, name)) for name in ("zarr.json", ".zgroup")):
+            return "zarr"
+        raise FileFormatError(path, "", "is a folder without a zarr.json in it, and so no Zarr store")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: there is no such file or folder")
+    with open(path, "rb") as stream:
+        start = stream.read(80)
+    if not start:
+        raise FileFormatError(path, "", "is empty")
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    if start.startswith((b"SIMPLE", b"\x1f\x8b")):
+        raise FileFormatError(path, "", "is a FITS or a compressed file, no archive: open it with xgamma.open_dataset")
+    raise FileFormatError(path, "", f"is neither NetCDF nor Zarr: it begins with {start[:8]!r}")

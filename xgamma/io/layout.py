@@ -1,0 +1,183 @@
+"""How datasets are laid out in an archive: order of dims, chunks, and attrs that every format can hold."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma import coords
+from xgamma.schema import FORMAT, FORMAT_VERSION
+from xgamma.validate import check_structure, schema_order
+
+__all__ = ["CONVENTIONS", "chunk_shapes", "pack", "unpack"]
+
+CONVENTIONS = "CF-1.11"
+
+_BAG = "xgamma_attrs"
+_OURS = ("Conventions", "xgamma_checksums", _BAG)
+
+# Attrs by which NetCDF, Zarr and xarray steer themselves; a user's attr of such a name must not do so.
+_RESERVED = {"add_offset", "calendar", "coordinates", "dtype", "missing_value", "scale_factor", *_OURS}
+
+_TARGET = 8 * 2**20
+_SMALLEST, _LARGEST = 2**16, 2**26
+
+
+def pack(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
+    """Turn a dataset into one without custom indexes, in the schema's order, that any format can hold.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Any dataset that fits the schema; it may hold further variables. Nothing is computed.
+    lonlat : bool
+        Whether longitudes and latitudes of the pixels are included, for readers without xgamma.
+
+    Returns
+    -------
+    Dataset
+        Plain variables. Attrs other than finite numbers and text stand as JSON in the attr ``xgamma_attrs``.
+
+    Raises
+    ------
+    ValueError
+        The dataset does not fit the schema, or a name or an attr cannot be stored.
+    """
+    check_structure(ds)
+    for name in ds.variables:
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f"variable {name!r} cannot be stored under this name: rename it to text without '/'")
+    ordered = ds.assign({name: ds[name].transpose(*schema_order(str(name), ds[name].dims)) for name in ds.data_vars})
+    plain = coords.encode(ordered, lonlat=lonlat).drop_encoding()
+    attrs = {**plain.attrs, "format": FORMAT, "format_version": FORMAT_VERSION}
+    plain.attrs = _pack_attrs(attrs, "the dataset") | {"Conventions": CONVENTIONS}
+    for name, variable in plain.variables.items():
+        variable.attrs = _pack_attrs(variable.attrs, f"variable {name!r}")
+    return plain
+
+
+def unpack(plain: xr.Dataset) -> xr.Dataset:
+    """Turn what `pack` made, or what came back from a file, into the dataset that it was.
+
+    Parameters
+    ----------
+    plain : Dataset
+        Variables of an archive, as plain xarray opens them.
+
+    Returns
+    -------
+    Dataset
+        With indexes and attrs restored. Nothing is computed.
+    """
+    ds = plain.copy()
+    ds.attrs = _unpack_attrs(ds.attrs)
+    for variable in ds.variables.values():
+        variable.attrs = _unpack_attrs(variable.attrs)
+    return coords.decode(ds)
+
+
+def chunk_shapes(ds: xr.Dataset) -> dict[str, tuple[int, ...]]:
+    """Choose the chunks in which variables are stored.
+
+    Maps are cut on the sky alone, into chunks of at most 8 MiB before compression, and all maps of a grid are cut
+    alike. Chunks of dask arrays are kept where they are regular and neither tiny nor huge.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A packed dataset.
+
+    Returns
+    -------
+    dict of str to tuple of int
+        A shape for each variable that has dims and values.
+    """
+    sky = _sky_chunks(ds)
+    return {
+        str(name): _dask_shape(variable) or _bounded(variable, sky)
+        for name, variable in ds.variables.items()
+        if variable.ndim and variable.size
+    }
+
+
+def _sky_chunks(ds: xr.Dataset) -> dict[str, int]:
+    """Return the chunk of each sky dim, such that the deepest map of the grid has chunks of the target size."""
+    chunks = {}
+    for suffix in coords.suffixes(ds):
+        y, x = (f"{dim}_{suffix}" if suffix else dim for dim in "yx")
+        ny, nx = ds.sizes[y], ds.sizes[x]
+        maps = [variable for variable in ds.variables.values() if {y, x} <= set(variable.dims)]
+        depth = max((variable.nbytes // max(ny * nx, 1) for variable in maps), default=1)
+        pixels = max(_TARGET // max(depth, 1), 1)
+        chunk_y = min(ny, max(math.isqrt(pixels), pixels // max(nx, 1)))
+        chunk_x = min(nx, max(pixels // max(chunk_y, 1), 1))
+        for dim, size, chunk in ((y, ny, chunk_y), (x, nx, chunk_x)):
+            chunks[dim] = math.ceil(size / math.ceil(size / max(chunk, 1))) if size else 1
+    return chunks
+
+
+def _bounded(variable: xr.Variable, sky: Mapping[str, int]) -> tuple[int, ...]:
+    shape = [sky.get(str(dim), size) for dim, size in variable.sizes.items()]
+    while math.prod(shape) * variable.dtype.itemsize > _LARGEST:
+        longest = shape.index(max(shape))
+        shape[longest] = math.ceil(shape[longest] / 2)
+    return tuple(shape)
+
+
+def _dask_shape(variable: xr.Variable) -> tuple[int, ...] | None:
+    if variable.chunks is None:
+        return None
+    regular = all(
+        all(left == right for left, right in pairwise(sizes[:-1])) and sizes[-1] <= sizes[0]
+        for sizes in variable.chunks
+    )
+    shape = tuple(sizes[0] for sizes in variable.chunks)
+    size = math.prod(shape) * variable.dtype.itemsize
+    return shape if regular and min(_SMALLEST, variable.nbytes) <= size <= _LARGEST else None
+
+
+def _pack_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
+    for name in attrs:
+        if not isinstance(name, str):
+            raise ValueError(f"{owner} has an attr named {name!r}, which is not text: rename or remove it")
+    plain = {name: value for name, value in attrs.items() if _is_plain(name, value)}
+    rest = {name: value for name, value in attrs.items() if name not in plain}
+    for name, value in rest.items():
+        try:
+            json.dumps(value, default=_to_python)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"attr {name!r} of {owner} is of type {type(value).__name__}, which no archive can hold: "
+                "turn it into text or numbers, or remove it"
+            ) from error
+    return plain | ({_BAG: json.dumps(rest, default=_to_python)} if rest else {})
+
+
+def _is_plain(name: str, value: object) -> bool:
+    if name in _RESERVED or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        return False
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, bool | np.bool_):
+        return False
+    if isinstance(value, int | np.integer):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float | np.floating) and math.isfinite(value)
+
+
+def _to_python(value: object) -> object:
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufU":
+        return value.tolist()
+    raise TypeError
+
+
+def _unpack_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    bag = attrs.get(_BAG)
+    return {name: value for name, value in attrs.items() if name not in _OURS} | (json.loads(bag) if bag else {})
