@@ -106,7 +106,7 @@ def kernel(ds: xr.Dataset, position: SkyCoord | None = None) -> xr.DataArray:
     if isinstance(data, np.ndarray):
         values = moments(data)
     else:
-        values = data.rechunk({1: -1}).map_blocks(moments, dtype=np.float64, chunks=(data.chunks[0], (2,)))
+        values = data.rechunk(-1).map_blocks(moments, dtype=np.float64, chunks=((true.size,), (2,)))
     attrs = {"units": ""}
     return out.assign_coords(bias=(dim, values[:, 0], attrs), resolution=(dim, values[:, 1], attrs))
 

@@ -66,7 +66,8 @@ def at_position(array: xr.DataArray, position: SkyCoord | None, dims: tuple[Hash
     weights = []
     for dim, label, labels in ((sky[0], y, grid.y), (sky[1], x, grid.x)):
         order = np.argsort(labels, kind="stable")
-        index, weight = bracket(labels[order], label)
+        # A pixel's centre must not take part of its neighbour by rounding of the projection.
+        index, weight = bracket(labels[order], np.round(label, 9))
         nodes = order[index : index + 2] if labels.size > 1 else order
         first, last = sorted((nodes[0], nodes[-1]))
         variable = variable.isel({dim: slice(first, last + 1)})

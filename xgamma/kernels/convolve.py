@@ -9,6 +9,8 @@ __all__ = ["contract_convolve", "block_sum"]
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 1e-14
+
 
 def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x: slice) -> Array:
     """Convolve images and combine them linearly.
@@ -39,7 +41,11 @@ def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x:
     transform *= rfft2(kernels, shape)
     # Lines of the plane are combined at once: t true energies, e reconstructed ones, f frequencies.
     combined = (matrix.T @ transform.reshape(len(images), -1)).reshape(matrix.shape[1], *transform.shape[1:])
-    return irfft2(combined, shape)[:, y, x]
+    out = irfft2(combined, shape)
+    # Where nothing reaches, the transforms leave rounding of either sign.
+    noise = _ROUNDING * np.abs(out).max(axis=(1, 2), keepdims=True)
+    out = out[:, y, x]
+    return np.where(np.abs(out) > noise, out, 0.0)
 
 
 def block_sum(values: Array, factor: int) -> Array:

@@ -141,27 +141,44 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
         if not (np.isfinite(y) and np.isfinite(x)):
             continue
         radius = float(spatial.evaluation_radius.to_value("deg"))
-        target = around(grid, y, x, radius + reach)
-        if target & whole:
-            out.append(
-                Component(
-                    position=spatial.position, y=y, x=x, source=around(grid, y, x, radius), target=target, **common
-                )
-            )
+        for turn in _turns(grid):
+            target = around(grid, y, x + turn, radius + reach)
+            if target & whole:
+                place = {"position": spatial.position, "y": y, "x": x + turn}
+                out.append(Component(**place, source=around(grid, y, x + turn, radius), target=target, **common))
     return out
 
 
 def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:
-    """One component for each tile of the map, at places that do not depend on where the map was cut."""
+    """One component for each tile of the map; tiles lie at the same pixels wherever the map was cut."""
     out = []
     for row in range(whole.y_0 // TILE, (whole.y_1 - 1) // TILE + 1):
         for column in range(whole.x_0 // TILE, (whole.x_1 - 1) // TILE + 1):
             tile = Window(row * TILE, (row + 1) * TILE, column * TILE, (column + 1) * TILE)
-            y, x = (row + 0.5) * TILE - 0.5, (column + 0.5) * TILE - 0.5
-            part = tile & whole
-            if not np.isfinite(grid.labels_to_lonlat(np.array(y), np.array(x))).all():
-                y, x = (part.y_0 + part.y_1 - 1) / 2, (part.x_0 + part.x_1 - 1) / 2
+            middle = _middle(grid, tile & whole)
+            if middle is None:
+                continue
+            y, x = middle
             near = around(grid, y, x, reach)
             margin = (near.shape[0] + 1) // 2, (near.shape[1] + 1) // 2
             out.append(Component(position=None, y=y, x=x, source=tile.grow(*margin), target=tile, **common))
     return out
+
+
+def _middle(grid: SkyGrid, part: Window) -> tuple[float, float] | None:
+    """Labels of the place on the sky that is nearest to the middle of a window, None if it is off the projection."""
+    y, x = (part.y_0 + part.y_1 - 1) / 2, (part.x_0 + part.x_1 - 1) / 2
+    steps = np.linspace(-0.5, 0.5, 9)
+    rows, columns = (v.ravel() for v in np.meshgrid(steps * part.shape[0], steps * part.shape[1], indexing="ij"))
+    on_sky = np.flatnonzero(np.isfinite(grid.labels_to_lonlat(y + rows, x + columns)).all(axis=0))
+    if on_sky.size == 0:
+        return None
+    best = on_sky[np.argmin(np.hypot(rows[on_sky], columns[on_sky]))]
+    return float(y + rows[best]), float(x + columns[best])
+
+
+def _turns(grid: SkyGrid) -> tuple[int, ...]:
+    """Shifts in pixels under which a map around the whole sky shows the same directions again."""
+    turn = 360 / abs(float(grid.keywords["CDELT1"]))
+    around_sky = grid.proj == "CAR" and grid.x.max() - grid.x.min() > 0.5 * turn and round(turn) == turn
+    return (0, -int(turn), int(turn)) if around_sky else (0,)

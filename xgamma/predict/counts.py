@@ -50,7 +50,10 @@ def _like_counts(ds: xr.Dataset, values: xr.DataArray, name: str, meaning: str) 
     """Give a prediction the coordinates of the counts' grid, a name and a unit."""
     dims = set(values.dims)
     keep = [key for key, c in ds.coords.items() if set(c.dims) <= dims and _belongs(str(key))]
-    out = xr.DataArray(values.variable, name=name).assign_coords(ds[keep].coords)
+    coords = ds[keep]
+    out = xr.DataArray(values.variable, name=name).assign_coords(
+        coords.drop_vars(set(coords.variables) - set(keep)).coords
+    )
     out.attrs = {"units": "", "long_name": meaning}
     return out
 

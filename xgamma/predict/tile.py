@@ -29,7 +29,9 @@ _RESOLVED_SHARP = 1.6
 _COMPACT = 1.75
 """Models within a radius of so many pixels (0.35 for one sigma of a Gaussian) are taken for a cloud of points."""
 _CLOUD_SAMPLES = 201
-_MAX_FACTOR = 6
+_ROUNDING = 1e-12
+_MAX_FACTOR = 8
+_MAX_FINE_PIXELS = 600_000
 _MAX_SAMPLES = 400_000
 
 
@@ -202,7 +204,10 @@ def _point(
     # t: true energy, e: reconstructed energy, k: kind of term, r: segment in radius
     per_energy = terms * counts.sum(axis=0)[:, None] if response.reconstructed else None
     spread = np.einsum("te,ktr->ker", counts, terms) if per_energy is None else per_energy
-    return _pixel_integrals(window.edges(), grid, component.y, component.x, response.rad, spread)
+    image = _pixel_integrals(window.edges(), grid, component.y, component.x, response.rad, spread)
+    # Beyond the PSF the integrals along the border of a pixel cancel but for rounding.
+    noise = _ROUNDING * np.abs(counts).sum(axis=0)[:, None, None]
+    return np.where(np.abs(image) > noise, image, 0.0)
 
 
 def _pixel_integrals(
@@ -292,7 +297,9 @@ def extended_npred(
     if profiles is not None:
         need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
         wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, response.rad)))
-        factor, sampled = min(max(wanted, 1), _MAX_FACTOR), wanted <= _MAX_FACTOR
+        size = component.source.shape[0] * component.source.shape[1]
+        most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
+        factor, sampled = min(max(wanted, 1), most), wanted <= most
         reach = np.degrees(response.rad[-1])
         half = int(np.ceil(1.05 * reach / steps[0])), int(np.ceil(1.05 * reach / steps[1]))
     else:
