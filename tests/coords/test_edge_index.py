@@ -107,7 +107,9 @@ def test_an_absent_bin_is_a_key_error_as_xarray_has_it(ds):
         ds.sel(energy="99 TeV")
 
 
-@pytest.mark.parametrize("part", [slice(1, 3), slice(None, None, 2), slice(None, None, -1), [3, 0], np.array([True, False, False, True])])  # fmt: skip
+@pytest.mark.parametrize(
+    "part", [slice(1, 3), slice(None, None, 2), slice(None, None, -1), [3, 0], np.array([True, False, False, True])]
+)
 def test_parts_keep_their_own_edges(ds, part):
     taken = ds.isel(energy=part)
     axis = index_of(taken).axis
@@ -179,7 +181,8 @@ def test_slices_of_one_axis_align(ds):
 def test_concat_puts_slices_together_again(ds):
     parts = [ds.isel(energy=slice(0, 1)), ds.isel(energy=slice(1, 4))]
     xr.testing.assert_identical(xr.concat(parts, "energy", coords="minimal", data_vars="minimal"), ds)
-    xr.testing.assert_identical(xr.combine_by_coords(parts[::-1], join="outer", coords="minimal", compat="override", data_vars="minimal"), ds)  # fmt: skip
+    how = {"coords": "minimal", "compat": "override", "data_vars": "minimal"}
+    xr.testing.assert_identical(xr.combine_by_coords(parts[::-1], join="outer", **how), ds)
     with pytest.raises(ValueError, match="differs in unit"):
         xr.concat([ds, make((100, 200), "GeV")], "energy", coords="minimal", data_vars="minimal")
 

@@ -29,14 +29,6 @@ class _Transform(CoordinateTransform):
         lonlat = self.grid.labels_to_lonlat(self.grid.y[y], self.grid.x[x])
         return dict(zip(self.coord_names, lonlat, strict=True))
 
-    def reverse(self, coord_labels: dict[Hashable, Any]) -> dict[str, Any]:
-        labels = self.grid.lonlat_to_labels(*(coord_labels[name] for name in self.coord_names))
-        positions = []
-        for values, own in zip(labels, (self.grid.y, self.grid.x), strict=True):
-            order = np.argsort(own)
-            positions.append(np.interp(values, own[order], order.astype(float), left=np.nan, right=np.nan))
-        return dict(zip(self.dims, positions, strict=True))
-
     def equals(self, other: CoordinateTransform, *, exclude: frozenset[Hashable] | None = None) -> bool:
         if not isinstance(other, _Transform) or set(self.dims) != set(other.dims):
             return False
