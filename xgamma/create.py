@@ -177,7 +177,7 @@ def _zeros(sizes: dict[str, int], chunks: Any) -> dict[str, xr.Variable]:
     for name, (dims, dtype) in layout.items():
         shape = tuple(sizes[dim] for dim in dims)
         attrs = {"long_name": VARIABLES[name].meaning}
-        if dtype != bool:
+        if VARIABLES[name].dtype != "b":
             attrs["units"] = VARIABLES[name].unit
         if chunks is None:
             out[name] = xr.Variable(dims, np.zeros(shape, dtype), attrs)

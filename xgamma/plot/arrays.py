@@ -1,0 +1,132 @@
+"""Pictures of one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.coords import Axis
+from xgamma.irf.lookup import sky_dims
+from xgamma.plot.labels import axis_label, bin_titles, title_of, value_label
+from xgamma.plot.sky import decorate, image, is_round, sky_axes
+from xgamma.schema import AXES, base_name
+
+__all__ = ["plot", "plot_grid"]
+
+
+def plot(da: xr.DataArray, ax: Any = None, *, colorbar: bool = True, **options: Any) -> Any:
+    """Draw a map as an image on the sky, or an array along an axis as steps.
+
+    Parameters
+    ----------
+    da : DataArray
+        With dims on the sky, or along one axis; dims of size 1 do not count. Computed if lazy.
+    ax : matplotlib Axes, optional
+        For a map, axes with a WCS: made anew if left out, in a new figure.
+    colorbar : bool
+        Whether a map gets a colour bar, with name and unit.
+    **options
+        For ``imshow`` of a map, such as ``cmap``, ``norm``, ``vmin``; for ``stairs`` or ``plot`` otherwise.
+
+    Returns
+    -------
+    Axes
+        Those that it drew on. Longitudes are continuous over the map and in the frame of the map. Of a map from which
+        every other pixel was taken, those that are left fill the gaps.
+
+    Raises
+    ------
+    ValueError
+        If other dims are left, or `ax` has no WCS.
+    """
+    da = da.squeeze([d for d in da.dims if da.sizes[d] == 1 and base_name(str(d)) not in ("y", "x")])
+    if sky_dims(da) is not None:
+        return _plot_map(da, ax, colorbar, options)
+    if da.ndim != 1 or base_name(str(da.dims[0])) not in AXES:
+        raise ValueError(
+            f"'{da.name}' has the dims {da.dims}: select until those on the sky or one axis of {sorted(AXES)} are left."
+        )
+    return _plot_steps(da, ax, options)
+
+
+def _plot_map(da: xr.DataArray, ax: Any, colorbar: bool, options: dict[str, Any]) -> Any:
+    values, _ = image(da)
+    if ax is None:
+        ax = sky_axes(da)
+    elif not hasattr(ax, "coords"):
+        raise ValueError("These axes have no WCS: make them with projection=array.gp.wcs, or leave ax out.")
+    drawn = ax.imshow(values, **{"origin": "lower", "interpolation": "nearest", **options})
+    decorate(ax, da)
+    ax.set_title(title_of(da))
+    if colorbar:
+        # Beside the axes and as high as they are, whatever their aspect; a round frame has tick labels there.
+        place = (1.12 if is_round(ax) else 1.03, 0, 0.04, 1)
+        ax.figure.colorbar(drawn, cax=ax.inset_axes(place), label=value_label(da))
+    return ax
+
+
+def _plot_steps(da: xr.DataArray, ax: Any, options: dict[str, Any]) -> Any:
+    import matplotlib.pyplot as plt
+
+    ax = plt.figure().add_subplot() if ax is None else ax
+    axis = Axis.from_dataset(da, str(da.dims[0]))
+    options = {"label": title_of(da) or None, **options}
+    if axis.node_type == "center" or not axis.is_contiguous:
+        ax.plot(axis.center, da.values, **{"marker": ".", **options})
+    else:
+        order = np.argsort(axis.center)
+        ax.stairs(da.values[order], np.sort(axis.edges), **{"baseline": None, **options})
+    ax.set_xscale("log" if axis.interp == "log" else "linear")
+    ax.set_xlabel(axis_label(axis))
+    ax.set_ylabel(value_label(da))
+    return ax
+
+
+def plot_grid(da: xr.DataArray, ncols: int = 3, figsize: tuple[float, float] | None = None, **options: Any) -> Any:
+    """Draw one panel for each bin of a map.
+
+    Parameters
+    ----------
+    da : DataArray
+        With dims on the sky and one more; dims of size 1 do not count. Computed if lazy.
+    ncols : int
+        Number of panels side by side.
+    figsize : pair of float, optional
+        Size of the figure in inches; follows from the number of panels if left out.
+    **options
+        As for `plot`. Each panel has a colour scale of its own unless ``vmin``, ``vmax`` or ``norm`` say otherwise.
+
+    Returns
+    -------
+    ndarray of Axes
+        One a bin, in one dimension; each is titled with the edges of its bin and their unit.
+
+    Raises
+    ------
+    ValueError
+        If there are no dims on the sky, or not exactly one besides.
+    """
+    import matplotlib.pyplot as plt
+
+    sky = sky_dims(da)
+    if sky is None:
+        raise ValueError(f"'{da.name}' has no dims on the sky, its dims are {da.dims}: use plot.")
+    long = [dim for dim in da.dims if dim not in sky and da.sizes[dim] != 1]
+    others = long or [dim for dim in da.dims if dim not in sky][:1]
+    if len(others) != 1:
+        raise ValueError(f"'{da.name}' has the dims {others} besides those on the sky: select until one is left.")
+    dim = others[0]
+    da = da.squeeze([d for d in da.dims if da.sizes[d] == 1 and d not in (*sky, dim)])
+    known = base_name(str(dim)) in AXES
+    titles = bin_titles(Axis.from_dataset(da, str(dim))) if known else [f"{dim} {v}" for v in da[dim].values]
+    ncols = min(ncols, da.sizes[dim])
+    nrows = -(-da.sizes[dim] // ncols)
+    figure = plt.figure(figsize=figsize or (4.2 * ncols, 3.2 * nrows), layout="constrained")
+    axes = np.empty(da.sizes[dim], dtype=object)
+    for i, title in enumerate(titles):
+        panel = da.isel({dim: i})
+        axes[i] = plot(panel, ax=sky_axes(panel, figure, (nrows, ncols, i + 1)), **options)
+        axes[i].set_title(title)
+    return axes
