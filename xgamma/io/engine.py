@@ -18,7 +18,7 @@ class XgammaBackendEntrypoint(BackendEntrypoint):
     url = "https://gamma-astro-data-formats.readthedocs.io"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "name")
 
-    def open_dataset(  # type: ignore[override]  # xarray passes options by keyword
+    def open_dataset(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, name: str | None = None
     ) -> Any:
         """Open a file lazily; see `xgamma.open_dataset`."""

@@ -51,7 +51,7 @@ def open_dataset(
     """
     text = os.fspath(path)
     if _is_fits(text):
-        options = {} if name is None else {"name": name}
+        options: dict[str, Any] = {} if name is None else {"name": name}
         return _with_plain_coords(xr.open_dataset(text, engine=XgammaBackendEntrypoint, chunks=chunks, **options))
     from xgamma.io.archive import open_archive
 

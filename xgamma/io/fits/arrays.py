@@ -61,12 +61,12 @@ class Scaling:
         if self.dtype.kind in "iu" and self.zero:
             # Adding half the range flips the highest bit, whichever way the integers are read.
             bits = stored.astype(np.dtype(f"u{stored.itemsize}"))
-            return (bits ^ self.dtype.type(1 << (8 * stored.itemsize - 1)).astype(bits.dtype)).view(self.dtype)
+            return (bits ^ bits.dtype.type(1 << (8 * stored.itemsize - 1))).view(self.dtype)
         values = stored.astype(self.dtype)
         if (self.scale, self.zero) != (1, 0):
             values = (values * self.scale + self.zero).astype(self.dtype, copy=False)
         if self.blank is not None:
-            values[stored == self.blank] = np.nan
+            values = np.where(stored == self.blank, self.dtype.type(np.nan), values)
         return values
 
 
@@ -102,7 +102,8 @@ class FitsArray(BackendArray):
 
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         with self._manager.acquire_context() as content:
-            stored = content.region(self._offset, self._nbytes).view(self._stored).reshape(self.shape)[key]
+            whole = content.region(self._offset, self._nbytes).view(self._stored).reshape(self.shape)
+            stored = np.asarray(whole[key])
             _check(content, self._path, self._name, self._offset, stored.nbytes, self._nbytes, self._datasum)
             return stored != 0 if self._as_bool else self._scaling.apply(stored)
 

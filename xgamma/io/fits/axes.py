@@ -115,8 +115,8 @@ def _read_axis(bands: Table, name: str, node: bool, interp: str, shape: tuple[in
             return Axis.from_edges(axis, np.append(low, high[-1]), unit, interp)
         values = _along(bands, center, shape, position)
         if lower in bands.columns and upper in bands.columns:
-            edges = [_along(bands, column, shape, position) for column in (lower, upper)]
-            return Axis.from_nodes(axis, values, *edges, unit, interp)
+            low, high = (_along(bands, column, shape, position) for column in (lower, upper))
+            return Axis.from_nodes(axis, values, low, high, unit, interp)
         return Axis.from_nodes(axis, values, unit=unit, interp=interp)
     except ValueError as error:
         if type(error) is not ValueError:

@@ -41,7 +41,7 @@ def content_manager(path: str) -> CachingFileManager:
     """
     with open(path, "rb") as stream:
         status = os.fstat(stream.fileno())
-    return CachingFileManager(Content, path, status.st_size, status.st_mtime_ns, lock=SerializableLock())
+    return CachingFileManager(Content, path, status.st_size, status.st_mtime_ns, mode="r", lock=SerializableLock())
 
 
 class Content:
@@ -53,6 +53,8 @@ class Content:
         The file.
     size, mtime_ns : int
         Size and time of change that it must still have whenever bytes are asked for.
+    mode : {"r"}
+        Without use here; xarray's managers need one to survive pickling.
 
     Raises
     ------
@@ -60,7 +62,7 @@ class Content:
         The file has changed, is empty, or is damaged in its gzip stream (whose checksum is verified).
     """
 
-    def __init__(self, path: str, size: int, mtime_ns: int) -> None:
+    def __init__(self, path: str, size: int, mtime_ns: int, mode: str = "r") -> None:
         self._path = path
         self._identity = size, mtime_ns
         self._unread: dict[int, int] = {}

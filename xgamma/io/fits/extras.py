@@ -131,7 +131,7 @@ def read_gti(file: FitsFile) -> dict[str, xr.Variable]:
     if table is None:
         return {}
     hdu = table.hdu
-    day, fraction = hdu.number("MJDREFI", math.nan), hdu.number("MJDREFF", 0.0)
+    day, fraction = hdu.number("MJDREFI", 0), hdu.number("MJDREFF", 0.0)
     if "MJDREFI" not in hdu.values:
         if "MJDREF" not in hdu.values:
             raise hdu.error("the reference time MJDREFI, MJDREFF is missing")
@@ -206,8 +206,3 @@ def meta_columns(text: str) -> dict[str, np.ndarray]:
             return {}
         columns[str(name)] = column if len(values) == 1 else column[np.newaxis]
     return columns
-
-
-def read_region(file: FitsFile) -> tuple[dict[str, str], dict[str, xr.Variable]]:
-    """Read the region of a spectrum: the attr ``region``, and the scalar coordinates of its centre."""
-    return {}, {}

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -21,7 +22,7 @@ from xgamma.io.fits.tables import Table, read_table
 from xgamma.io.guard import naming
 from xgamma.schema import VARIABLES
 
-__all__ = ["FitsFile", "FitsMap", "read_map"]
+__all__ = ["FitsFile", "FitsMap", "read_map", "sky_keywords"]
 
 _WCS_KEYWORD = re.compile(
     r"(CTYPE|CUNIT|CRVAL|CDELT|CRPIX|CROTA)[12]|(PC|CD)[12]_[12]|PV[12]_\d+|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX"
@@ -115,10 +116,10 @@ def read_map(file: FitsFile, name: str) -> FitsMap:
     else:
         table = read_table(file.content, hdu)
         values = table.columns.get("DATA")
-        if values is None or values.dtype.kind not in "biuf" or values.ndim != 1:
-            raise hdu.error("it has no column DATA with one number a row; sparse and HEALPix maps are not supported")
+        if values is None or values.dtype.kind not in "biuf":
+            raise hdu.error("it has no column DATA of numbers; sparse and HEALPix maps are not supported")
         if values.size != math.prod(sizes):
-            raise hdu.error(f"its axes {_names(axes)} have {sizes} bins, while its table has {values.size} rows")
+            raise hdu.error(f"its axes {_names(axes)} have {sizes} bins, while its table has {values.size} numbers")
         if spec.dtype != "b":
             units = read_unit(hdu, "the unit of column DATA", table.units.get("DATA"), spec.physical or "")
         data = values.reshape(tuple(n for n, wanted in zip(sizes, keep, strict=True) if wanted))
@@ -166,13 +167,24 @@ def _needed_axes(hdu: Hdu, name: str, axes: list[Axis]) -> tuple[list[Axis], lis
     return axes, keep
 
 
+def sky_keywords(hdu: Hdu) -> dict[str, Any]:
+    """Return the keywords of the WCS of an extension, without those of times, about which astropy warns.
+
+    Raises
+    ------
+    FileFormatError
+        The reference pixel is absurdly far away, so that pixels could not be counted from it.
+    """
+    for key in ("CRPIX1", "CRPIX2"):
+        if abs(hdu.number(key, 0)) > _MAX_PIXEL:
+            raise hdu.error(f"{key} is {hdu.values[key]}, far off the map: the header is damaged")
+    return {key: value for key, value in hdu.values.items() if _WCS_KEYWORD.fullmatch(key)}
+
+
 def _read_grid(hdu: Hdu) -> SkyGrid:
     if len(hdu.shape) < 2 or 0 in hdu.shape[-2:]:
         raise hdu.error(f"its shape is {hdu.shape}, without two sky axes")
-    keywords = {key: value for key, value in hdu.values.items() if _WCS_KEYWORD.fullmatch(key)}
-    for key in ("CRPIX1", "CRPIX2"):
-        if abs(hdu.number(key, 0)) > _MAX_PIXEL:
-            raise hdu.error(f"{key} is {keywords[key]}, far off the map: the header is damaged")
+    keywords = sky_keywords(hdu)
     with naming(hdu.path, f"HDU {hdu.name}, its WCS"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # wcslib tells which old spellings it understood
         wcs = WCS(fits.Header({"WCSAXES": 2, **keywords}), fix=True)

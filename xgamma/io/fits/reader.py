@@ -16,9 +16,10 @@ from xgamma.coords import Axis, GridNames, SkyGrid
 from xgamma.io.errors import FileFormatError
 from xgamma.io.fits.arrays import FitsArray
 from xgamma.io.fits.content import content_manager
-from xgamma.io.fits.extras import Extras, read_extras, read_gti, read_meta, read_region
+from xgamma.io.fits.extras import Extras, read_extras, read_gti, read_meta
 from xgamma.io.fits.hdus import Hdu, read_hdus
 from xgamma.io.fits.maps import FitsFile, FitsMap, read_map
+from xgamma.io.fits.region import read_region
 from xgamma.schema import FORMAT, FORMAT_VERSION, VARIABLES
 
 __all__ = ["open_fits"]
@@ -96,7 +97,7 @@ def _read_dataset(file: FitsFile, name: str | None) -> xr.Dataset:
     }
     if name:
         attrs["name"] = name
-    ds = xr.Dataset(variables, layout.coords() | coords | extras.coords, attrs)
+    ds = xr.Dataset(variables, layout.coords() | xr.Coordinates({**coords, **extras.coords}), attrs)
     for key in extras.variables.keys() & ds.variables.keys():
         ds[key].attrs = extras.variables[key] | {k: v for k, v in ds[key].attrs.items() if k != "long_name"}
     return ds

@@ -47,13 +47,13 @@ class Table:
         Its header.
     columns : dict of str to ndarray
         Values by name in capitals, in the machine's byte order.
-    units : dict of str to str or None
-        TUNIT by name.
+    units : dict of str to str
+        TUNIT by name, empty if there is none.
     """
 
     hdu: Hdu
     columns: dict[str, np.ndarray]
-    units: dict[str, str | None]
+    units: dict[str, str]
 
     @property
     def rows(self) -> int:
@@ -96,7 +96,7 @@ def read_table(content: Content, hdu: Hdu) -> Table:
         warnings.simplefilter("error", AstropyWarning)
         table = fits.BinTableHDU.fromstring(hdu.header + data)
         columns = {column.name.upper(): _native(table.data.field(column.name)) for column in table.columns}
-        units = {column.name.upper(): column.unit for column in table.columns}
+    units = {name: hdu.text(f"TUNIT{i}") for i, name in enumerate(columns, start=1)}
     return Table(hdu, columns, units)
 
 

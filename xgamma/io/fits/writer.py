@@ -20,6 +20,7 @@ from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
 from xgamma.io.atomic import write_beside
 from xgamma.io.fits.extras import EXTRAS_HDU, extras_json, meta_columns, meta_json
 from xgamma.io.fits.header import axis_cards, bands_hdu, data_hdu, make_header, sky_cards
+from xgamma.io.fits.region import region_hdu
 from xgamma.io.fits.stream import STORED, write_image, write_primary, write_table
 from xgamma.schema import AXES, FORMAT, VARIABLES, base_name, suffix_of
 
@@ -92,8 +93,8 @@ def _jobs(ds: xr.Dataset) -> list[Job]:
         jobs.append(partial(write_table, hdu=_gti_hdu(ds)))
     attrs = {str(key): value for key, value in ds.attrs.items() if key not in _ATTRS_ELSEWHERE}
     primary: dict[str, Any] = {}
-    name = attrs.get("name")
-    if isinstance(name, str) and name and name == name.strip() and name.isascii() and name.isprintable():
+    title = attrs.get("name")
+    if isinstance(title, str) and title and title == title.strip() and title.isascii() and title.isprintable():
         primary["NAME"] = attrs.pop("name")
     meta = meta_columns(attrs["meta"]) if isinstance(attrs.get("meta"), str) else {}
     if meta:
@@ -122,6 +123,7 @@ def _scalar_coords(ds: xr.Dataset) -> list[str]:
 def _map_jobs(ds: xr.Dataset, name: str) -> list[Job]:
     spec = VARIABLES[name]
     hdu = str(spec.hdu)
+    jobs: list[Job]
     dims = _dims(ds[name], name)
     variable = ds[name].variable.transpose(*dims)
     if variable.dtype.str[1:] not in STORED:
@@ -137,7 +139,10 @@ def _map_jobs(ds: xr.Dataset, name: str) -> list[Job]:
     if not sky:
         values = np.asarray(variable.values)
         values = values.astype({"b1": "u1", "i1": "i2", "u2": "i4", "u4": "i8"}.get(values.dtype.str[1:], values.dtype))
-        return [partial(write_table, hdu=data_hdu(hdu, values, units, axes, cards)), bands]
+        jobs = [partial(write_table, hdu=data_hdu(hdu, values, units, axes, cards)), bands]
+        if spec.grid not in ("psf", "edisp") and "region" in ds.attrs:
+            jobs.append(partial(write_table, hdu=region_hdu(ds, f"{hdu}_REGION")))
+        return jobs
     grid = SkyGrid.from_dataset(ds, suffix_of(sky[0]))
     try:
         sky_part = sky_cards(grid, axes)
@@ -177,7 +182,8 @@ def _with_single_bin(
         return axes, variable
     (axis,) = extra
     single = Axis.from_edges(axis.name, [axis.lower.min(), axis.upper.max()], axis.unit, axis.interp)
-    return [axes[0], single], variable.expand_dims(axis.name).transpose(variable.dims[0], axis.name, *variable.dims[1:])
+    expanded = variable.set_dims({axis.name: 1, **variable.sizes})
+    return [axes[0], single], expanded.transpose(variable.dims[0], axis.name, *variable.dims[1:])
 
 
 def _meta_text(ds: xr.Dataset, name: str) -> str:
