@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["containment", "containment_radius", "energy_dim", "energy_matrix", "kernel", "profiles"]
 
 
+_SAME_ENERGY = 1e-5
+
+
 def _psf(ds: xr.Dataset) -> xr.DataArray:
     if "psf" not in ds:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'psf'.")
@@ -38,9 +41,12 @@ def energy_dim(array: xr.DataArray) -> str:
 def energy_matrix(axis: Axis, energy: u.Quantity) -> np.ndarray:
     """Matrix (energy, axis) that interpolates linearly in the scale of the axis, with the border's values beyond it."""
     values = np.atleast_1d(energy.to_value(axis.unit))
-    if axis.interp == "log":
-        return linear_matrix(np.log(axis.center), np.log(values))
-    return linear_matrix(axis.center, values)
+    scale = np.log if axis.interp == "log" else np.asarray
+    matrix = linear_matrix(scale(axis.center), scale(values))
+    # Files hold energies in single precision: a node that is met but for rounding is taken alone, so that a profile
+    # that is zero there stays zero.
+    matrix[matrix < _SAME_ENERGY] = 0.0
+    return matrix / matrix.sum(axis=1, keepdims=True)
 
 
 def profiles(ds: xr.Dataset, position: SkyCoord | None = None) -> Any:
