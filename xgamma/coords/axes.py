@@ -182,8 +182,9 @@ class Axis:
         missing = [key for key in ("units", "interp", "node_type") if key not in attrs]
         if missing:
             raise ValueError(f"coordinate {name!r} lacks the attributes {missing}, which describe its bins")
-        center, lower, upper = (to_value(part, attrs["units"], f"coordinate {part.name!r}") for part in parts)
-        return cls(str(name), center, lower, upper, attrs["units"], attrs["interp"], attrs["node_type"])
+        unit = parse_unit(attrs["units"], f"coordinate {name!r}")
+        center, lower, upper = (to_value(part, unit, f"coordinate {part.name!r}") for part in parts)
+        return cls(str(name), center, lower, upper, unit.to_string("fits"), attrs["interp"], attrs["node_type"])
 
     @property
     def size(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.coords.skygrid import GridNames, SkyGrid
+from xgamma.schema import SUFFIXES
 
 __all__ = ["from_grid", "lonlat", "solid_angle"]
 
@@ -56,10 +57,18 @@ def from_grid(
         y = da.from_array(np.asarray(grid.y), chunks=(full[0],))[:, None]
         x = da.from_array(np.asarray(grid.x), chunks=(full[1],))[None, :]
         data = da.map_blocks(
-            _block, y, x, dtype=dtype, keywords=dict(grid.keywords), function=function, meta=np.empty((0, 0), dtype)
+            _block,
+            y,
+            x,
+            chunks=full,
+            dtype=dtype,
+            meta=np.empty((0, 0), dtype),
+            keywords=dict(grid.keywords),
+            function=function,
         )
-    keep = {key: obj.coords[key] for key in obj.coords if set(obj.coords[key].dims) <= set(dims)}
-    coords = obj.coords.to_dataset()[list(keep)].coords
+    other = {GridNames(s)["wcs"] for s in SUFFIXES if s != suffix} | ({"wcs"} if suffix else set())
+    drop = [key for key in obj.coords if key in other or not set(obj.coords[key].dims) <= set(dims)]
+    coords = obj.coords.to_dataset().drop_vars(drop).coords
     return xr.DataArray(data, coords=coords, dims=dims, attrs=attrs, name=name)
 
 

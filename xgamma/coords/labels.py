@@ -63,9 +63,11 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
     ValueError
         If the input has a unit of another kind or is no number.
     """
-    target, given = u.Unit(unit), value
+    target = u.Unit(unit)
+    given = repr(value)
     if isinstance(value, xr.DataArray | xr.Variable):
         units = value.attrs.get("units")
+        given = f"an array in {units!r}"
         value = value.to_numpy()
         if units is not None:
             value = value * parse_unit(units, what)
@@ -81,7 +83,7 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
     except (u.UnitsError, ValueError, TypeError) as error:
         wanted = f"in {target.to_string()!r}" if target.to_string() else "without unit"
         raise ValueError(
-            f"{what} is given as {given!r}, which is no quantity that can be expressed {wanted}: "
+            f"{what} is given as {given}, which is no quantity that can be expressed {wanted}: "
             "give a string or Quantity with a unit that fits, or a plain number"
         ) from error
 
