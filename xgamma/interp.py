@@ -104,7 +104,8 @@ def _gather(
         total = total + plain.isel(at) * xr.DataArray(np.broadcast_to(weight, shape), dims=dims)
     total = total.where(~xr.DataArray(np.broadcast_to(outside, shape), dims=dims))
     left = [str(dim) for dim in array.dims if dim not in nodes]
-    keep = [name for name, c in array.coords.items() if c.dims and set(c.dims) <= set(left)]
-    out = total.transpose(*dims, *left).rename(array.name).assign_coords(array.coords.to_dataset()[keep].coords)
+    gone = [name for name, c in array.coords.items() if not set(c.dims) <= set(left) or (not c.dims and dims)]
+    coords = array.coords.to_dataset().drop_vars(gone).coords
+    out = total.transpose(*dims, *left).rename(array.name).assign_coords(coords)
     out.attrs = dict(array.attrs)
     return out
