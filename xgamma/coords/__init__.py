@@ -1,8 +1,9 @@
 """Axes, sky grids and their indexes."""
 
-from xgamma.coords.axes import Axis, energy_edges
+from xgamma.coords.axes import Axis
 from xgamma.coords.edge_index import EdgeIndex
 from xgamma.coords.encoding import decode, encode
+from xgamma.coords.energies import energy_edges
 from xgamma.coords.grid_map import from_grid, lonlat, solid_angle
 from xgamma.coords.labels import LabelError
 from xgamma.coords.skygrid import GridNames, SkyGrid, suffixes

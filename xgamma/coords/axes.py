@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +14,7 @@ from xgamma.coords.labels import parse_unit, to_value
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["RTOL", "Axis", "energy_edges"]
+__all__ = ["RTOL", "Axis", "slack"]
 
 RTOL = 1e-6
 """Bins whose edges differ by less than this part of themselves are equal: files hold edges in float32."""
@@ -197,7 +196,7 @@ class Axis:
         if self.size < 2:
             return True
         ends, starts = (self.upper, self.lower) if self.center[1] > self.center[0] else (self.lower, self.upper)
-        return bool(np.all(np.abs(ends[:-1] - starts[1:]) <= _slack(self)[1:]))
+        return bool(np.all(np.abs(ends[:-1] - starts[1:]) <= slack(self)[1:]))
 
     @property
     def edges(self) -> np.ndarray:
@@ -242,8 +241,8 @@ class Axis:
         """Whether the other axis has the same bins, to `RTOL`, in the same unit."""
         if self.size != other.size or u.Unit(self.unit) != u.Unit(other.unit):
             return False
-        slack = _slack(self)
-        return all(bool(np.all(np.abs(getattr(self, k) - getattr(other, k)) <= slack)) for k in ("lower", "upper"))
+        margin = slack(self)
+        return all(bool(np.all(np.abs(getattr(self, k) - getattr(other, k)) <= margin)) for k in ("lower", "upper"))
 
     def to_coords(self) -> xr.Coordinates:
         """Return the coordinates ``name`` (with an EdgeIndex), ``name_min`` and ``name_max``."""
@@ -349,7 +348,7 @@ def _scale(values: np.ndarray, interp: str, name: str) -> np.ndarray:
     return np.log(values)
 
 
-def _slack(axis: Axis) -> np.ndarray:
+def slack(axis: Axis) -> np.ndarray:
     """Return how far edges of a bin may lie apart and still count as the same."""
     return RTOL * np.maximum(np.maximum(np.abs(axis.lower), np.abs(axis.upper)), axis.upper - axis.lower)
 
@@ -362,42 +361,6 @@ def _check_bins(axis: Axis) -> None:
             raise ValueError(f"axis {name!r} has {key} values that are not finite: {values}")
     if axis.node_type == "edges" and not np.all(axis.lower < axis.upper):
         raise ValueError(f"axis {name!r} has bins whose lower edge is not below the upper one: edges must rise")
-    slack = _slack(axis)
-    if not (np.all(axis.lower <= axis.center + slack) and np.all(axis.center <= axis.upper + slack)):
+    margin = slack(axis)
+    if not (np.all(axis.lower <= axis.center + margin) and np.all(axis.center <= axis.upper + margin)):
         raise ValueError(f"axis {name!r} has centres outside their bins")
-
-
-def energy_edges(energy_min: Any, energy_max: Any, nbin: int, per_decade: bool = False) -> u.Quantity:
-    """Return edges of energy bins that are even in the logarithm.
-
-    Parameters
-    ----------
-    energy_min, energy_max : str or Quantity
-        Ends of the axis.
-    nbin : int
-        Number of bins, or of bins a decade.
-    per_decade : bool
-        Whether `nbin` counts the bins of a decade. The bins then are made a little narrower, where needed, so that a
-        whole number of them fits.
-
-    Returns
-    -------
-    Quantity
-        Edges in the unit of `energy_max`.
-
-    Raises
-    ------
-    ValueError
-        If the limits are no energies or in the wrong order, or `nbin` is below one.
-    """
-    top = u.Quantity(energy_max)
-    limits = [float(to_value(value, u.TeV, "an energy")) for value in (u.Quantity(energy_min), top)]
-    if not 0 < limits[0] < limits[1]:
-        raise ValueError(f"energies from {energy_min} to {energy_max} do not rise from above zero")
-    if nbin < 1:
-        raise ValueError(f"nbin is {nbin}: there must be at least one bin")
-    low, high = u.Quantity(energy_min).to_value(top.unit), float(top.value)
-    if per_decade:
-        # a whole number of decades must not gain a bin by rounding
-        nbin = math.ceil(math.log10(limits[1] / limits[0]) * nbin - 1e-9)
-    return np.geomspace(low, high, int(nbin) + 1) * top.unit

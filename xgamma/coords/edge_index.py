@@ -11,7 +11,7 @@ import xarray as xr
 from xarray.core.indexing import IndexSelResult
 from xarray.indexes import Index, PandasIndex
 
-from xgamma.coords.axes import Axis, _slack
+from xgamma.coords.axes import Axis, slack
 from xgamma.coords.labels import LabelError, to_value
 
 __all__ = ["EdgeIndex"]
@@ -130,8 +130,8 @@ class EdgeIndex(PandasIndex):
                 raise LabelError(f"the limits {low:.6g} and {high:.6g} {axis.unit} of axis {axis.name!r} are swapped")
             low, high = high, low
         # conversion between units may move a limit by a rounding error
-        slack = 1e-12 * np.abs(axis.center)
-        inside = np.flatnonzero((axis.center >= low - slack) & (axis.center <= high + slack))
+        margin = 1e-12 * np.abs(axis.center)
+        inside = np.flatnonzero((axis.center >= low - margin) & (axis.center <= high + margin))
         if not inside.size:
             raise LabelError(f"no bin has its centre between {low:.6g} and {high:.6g} {axis.unit}: {self._range()}")
         step = 1 if label.step is None else int(label.step)
@@ -174,9 +174,9 @@ class EdgeIndex(PandasIndex):
                 f"axis {mine.name!r} is in {mine.unit!r} here and in {theirs.unit!r} there: bring both to one unit"
             )
         low, high = theirs.lower[:, None], theirs.upper[:, None]
-        slack = _slack(theirs)[:, None]
-        equal = (np.abs(mine.lower - low) <= slack) & (np.abs(mine.upper - high) <= slack)
-        overlap = (np.minimum(mine.upper, high) - np.maximum(mine.lower, low)) > slack
+        margin = slack(theirs)[:, None]
+        equal = (np.abs(mine.lower - low) <= margin) & (np.abs(mine.upper - high) <= margin)
+        overlap = (np.minimum(mine.upper, high) - np.maximum(mine.lower, low)) > margin
         if np.any(overlap & ~equal):
             raise xr.AlignmentError(
                 f"axis {mine.name!r} has different bins here and there, with edges\n{_show(mine)}\n{_show(theirs)}\n"
