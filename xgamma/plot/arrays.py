@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from xgamma.plot.sky import decorate, image, is_round, sky_axes
 from xgamma.schema import AXES, base_name
 
 __all__ = ["plot", "plot_grid"]
+
+_BAR_WIDTH = 0.04
+"""Width of a colour bar as a part of that of its map."""
 
 
 def plot(da: xr.DataArray, ax: Any = None, *, colorbar: bool = True, **options: Any) -> Any:
@@ -61,10 +65,21 @@ def _plot_map(da: xr.DataArray, ax: Any, colorbar: bool, options: dict[str, Any]
     decorate(ax, da)
     ax.set_title(title_of(da))
     if colorbar:
-        # Beside the axes and as high as they are, whatever their aspect; a round frame has tick labels there.
-        place = (1.12 if is_round(ax) else 1.03, 0, 0.04, 1)
-        ax.figure.colorbar(drawn, cax=ax.inset_axes(place), label=value_label(da))
+        slimness = values.shape[0] / values.shape[1] / _BAR_WIDTH
+        bar = ax.figure.colorbar(drawn, ax=ax, label=value_label(da), aspect=slimness)
+        bar.ax.set_axes_locator(partial(_beside, ax))
     return ax
+
+
+def _beside(ax: Any, bar: Any, renderer: Any) -> Any:
+    """Place of a colour bar: beside its map and as high as that, whatever room its aspect leaves it."""
+    from matplotlib.transforms import Bbox
+
+    ax.apply_aspect()
+    box = ax.get_position()
+    # a round frame has tick labels there
+    gap = 0.12 if is_round(ax) else 0.03
+    return Bbox.from_bounds(box.x1 + gap * box.width, box.y0, _BAR_WIDTH * box.width, box.height)
 
 
 def _plot_steps(da: xr.DataArray, ax: Any, options: dict[str, Any]) -> Any:

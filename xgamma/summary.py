@@ -1,0 +1,235 @@
+"""Key figures of a dataset, as a dict, as text and for notebooks."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import xarray as xr
+
+from xgamma.kernels.statistic import cash
+from xgamma.models import FoVBackgroundModel, Models
+from xgamma.predict import models_for, npred, npred_background, npred_signal
+from xgamma.schema import base_name
+from xgamma.statistic import stat_sum, stat_type
+from xgamma.units import unit_of
+
+__all__ = ["html", "info", "summary"]
+
+
+def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
+    """Return the key figures of a dataset; computes lazy data, in one pass.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A map or region dataset; what it lacks is nan, or zero for counts and numbers of bins.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    dict
+        ``name``, ``counts``, ``excess``, ``sqrt_ts``, ``background``, ``npred``, ``npred_background``,
+        ``npred_signal``: sums inside ``mask_safe``; the background is that of the models if there are any. ``sqrt_ts``
+        is the significance of the excess, negative for a deficit. ``exposure_min``, ``exposure_max``: Quantity, where
+        it is positive in pixels with a safe bin. ``livetime``, ``ontime``: Quantity. ``counts_rate``,
+        ``background_rate``, ``excess_rate``: Quantity, per livetime. ``n_bins``; ``n_fit_bins``: those inside both
+        masks. ``stat_type``; ``stat_sum``: inside both masks, nan without models.
+
+    Raises
+    ------
+    ValueError
+        If the models do not fit the dataset.
+    """
+    chosen = models_for(ds, models)
+    figures = {key: value.item() for key, value in _figures(ds, chosen).compute().items()}
+
+    def number(key: str) -> float:
+        return float(figures.get(key, np.nan))
+
+    counts, background = figures.get("counts", 0), number("npred_background")
+    excess = counts - background if "counts" in ds else np.nan
+    exposure_unit = unit_of(ds["exposure"]) if "exposure" in ds else u.Unit("m2 s")
+    livetime = number("livetime") * u.s
+    return {
+        "name": ds.attrs.get("name", ""),
+        "counts": int(counts),
+        "excess": excess,
+        "sqrt_ts": _sqrt_ts(counts, background) if "counts" in ds else np.nan,
+        "background": background,
+        "npred": number("npred"),
+        "npred_background": background,
+        "npred_signal": number("npred_signal"),
+        "exposure_min": number("exposure_min") * exposure_unit,
+        "exposure_max": number("exposure_max") * exposure_unit,
+        "livetime": livetime,
+        "ontime": number("ontime") * u.s,
+        "counts_rate": counts / livetime,
+        "background_rate": background / livetime,
+        "excess_rate": excess / livetime,
+        "n_bins": int(ds["counts"].size) if "counts" in ds else 0,
+        "n_fit_bins": int(figures.get("n_fit_bins", 0)),
+        "stat_type": stat_type(ds),
+        "stat_sum": number("stat_sum"),
+    }
+
+
+def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
+    """All that has to be computed, as a dataset of numbers."""
+    safe = ds["mask_safe"].variable if "mask_safe" in ds else None
+    out: dict[str, xr.Variable] = {}
+
+    def total(array: xr.DataArray) -> xr.Variable:
+        values = array.variable if safe is None else array.variable.where(safe, 0)
+        return values.sum(dtype=np.float64, skipna=False)
+
+    if "counts" in ds:
+        out["counts"] = total(ds["counts"])
+        inside = xr.ones_like(ds["counts"].variable, dtype=bool)
+        for name in ("mask_safe", "mask_fit"):
+            if name in ds:
+                inside = inside & ds[name].variable
+        out["n_fit_bins"] = inside.sum()
+    if "background" in ds:
+        out["npred_background"] = total(npred_background(ds, models))
+    if len(models) or "background" in ds:
+        out["npred"] = total(npred(ds, models))
+    if any(not isinstance(model, FoVBackgroundModel) for model in models):
+        out["npred_signal"] = total(npred_signal(ds, models))
+    if len(models) and "counts" in ds:
+        out["stat_sum"] = stat_sum(ds, models).variable
+    if "exposure" in ds:
+        out["exposure_min"], out["exposure_max"] = _exposure_range(ds, safe)
+    if "gti_start" in ds and "gti_stop" in ds:
+        out["ontime"] = (ds["gti_stop"].variable - ds["gti_start"].variable).sum()
+    if "livetime" in ds:
+        out["livetime"] = ds["livetime"].variable
+    return xr.Dataset(out)
+
+
+def _exposure_range(ds: xr.Dataset, safe: xr.Variable | None) -> tuple[xr.Variable, xr.Variable]:
+    exposure = ds["exposure"].variable
+    inside = exposure > 0
+    if safe is not None:
+        pixels = safe.any("energy")
+        if set(pixels.dims) <= set(exposure.dims):
+            inside = inside & pixels
+    # Where nothing is inside, the range is that of the whole map.
+    inside = inside | ~inside.any()
+    return (
+        exposure.where(inside, np.inf).min(skipna=False),
+        exposure.where(inside, -np.inf).max(skipna=False),
+    )
+
+
+def _sqrt_ts(counts: float, background: float) -> float:
+    """Significance of counts over a known background: the root of the difference in Cash, with the excess' sign."""
+    difference = float(cash(counts, background) - cash(counts, counts))
+    return float(np.sign(counts - background) * np.sqrt(max(difference, 0.0)))
+
+
+def _kind(ds: xr.Dataset) -> str:
+    sky = {base_name(str(dim)) for dim in (ds["counts"].dims if "counts" in ds else ds.dims)}
+    return "Map dataset" if {"y", "x"} <= sky else "Spectrum dataset"
+
+
+def _rows(ds: xr.Dataset, models: Models) -> list[list[tuple[str, str]]]:
+    """Labels and values of the printout, in groups."""
+    data = info(ds, models)
+    free = len({id(par) for model in models for par in model.parameters if not par.frozen})
+    all_parameters = len({id(par) for model in models for par in model.parameters})
+    groups = [
+        [("Name", str(data["name"]))],
+        [
+            ("Total counts", f"{data['counts']:d}"),
+            ("Total background counts", f"{data['background']:.2f}"),
+            ("Total excess counts", f"{data['excess']:.2f}"),
+        ],
+        [
+            ("Predicted counts", f"{data['npred']:.2f}"),
+            ("Predicted background counts", f"{data['npred_background']:.2f}"),
+            ("Predicted excess counts", f"{data['npred_signal']:.2f}"),
+        ],
+        [
+            ("Exposure min", f"{data['exposure_min']:.2e}"),
+            ("Exposure max", f"{data['exposure_max']:.2e}"),
+            ("Livetime", f"{data['livetime']:.1f}"),
+        ],
+        [
+            ("Number of total bins", f"{data['n_bins']:d}"),
+            ("Number of fit bins", f"{data['n_fit_bins']:d}"),
+        ],
+        [
+            ("Fit statistic type", data["stat_type"]),
+            ("Fit statistic value (-2 log(L))", f"{data['stat_sum']:.2f}"),
+        ],
+        [
+            ("Number of models", f"{len(models):d}"),
+            ("Number of parameters", f"{all_parameters:d}"),
+            ("Number of free parameters", f"{free:d}"),
+        ],
+    ]
+    if "region" in ds.attrs:
+        groups[0].append(("Region", " ".join(str(ds.attrs["region"]).split())))
+    return groups
+
+
+def summary(ds: xr.Dataset, models: Any = None) -> str:
+    """Return a printout of the key figures and the models; computes lazy data.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A map or region dataset.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    str
+        Lines of text; the figures are those of `info`.
+    """
+    chosen = models_for(ds, models)
+    kind = _kind(ds)
+    lines = [kind, "-" * len(kind), ""]
+    for group in _rows(ds, chosen):
+        lines += [f"  {label:<32}: {value}" for label, value in group]
+        lines.append("")
+    for number, model in enumerate(chosen):
+        lines.append(f"  Component {number}: {type(model).__name__}")
+        lines += [f"  {line}".rstrip() for line in str(model).splitlines()]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def html(ds: xr.Dataset, models: Any = None) -> str:
+    """Return the printout as HTML, for notebooks; computes lazy data.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A map or region dataset.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    str
+        Whatever text the dataset and models hold is escaped.
+    """
+    chosen = models_for(ds, models)
+    rows = "".join(
+        f"<tr><th style='text-align: left'>{escape(label)}</th><td style='text-align: left'>{escape(value)}</td></tr>"
+        for group in _rows(ds, chosen)
+        for label, value in group
+    )
+    parts = [f"<h4>{_kind(ds)}</h4><table>{rows}</table>"]
+    parts += [
+        f"<details><summary>{escape(f'{type(model).__name__} {model.name}')}</summary>"
+        f"<pre>{escape(str(model))}</pre></details>"
+        for model in chosen
+    ]
+    return f"<div class='xgamma-summary'>{''.join(parts)}</div>"
