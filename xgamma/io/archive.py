@@ -19,7 +19,7 @@ __all__ = ["open_archive", "open_plain"]
 
 _MAGIC = {b"\x89HDF\r\n\x1a\n": "netcdf", b"CDF\x01": "netcdf", b"CDF\x02": "netcdf", b"CDF\x05": "netcdf"}
 
-# Coordinates and tables up to this size are read at once: as dask arrays they would only be slow.
+# Coordinates and tables up to this size are read at once.
 _SMALL = 2**20
 
 
@@ -89,7 +89,20 @@ def open_plain(path: str, chunks: Any = None, verify: bool = True) -> xr.Dataset
         As `xgamma.io.layout.pack` made it.
     """
     with naming(path, ""):
-        return xr.open_dataset(path, engine=_ArchiveBackend, chunks=chunks, verify=verify)
+        ds = xr.open_dataset(path, engine=_ArchiveBackend, chunks=chunks, verify=verify)
+        return ds if chunks is None else _read_tables(ds)
+
+
+def _read_tables(ds: xr.Dataset) -> xr.Dataset:
+    """Read axes and tables: as dask arrays they would only be slow."""
+    import dask
+
+    small = {n: v for n, v in ds.variables.items() if v.chunks and v.ndim < 2 and v.nbytes <= _SMALL}
+    # It is opening that reads them, here and now, whatever scheduler is set for the data.
+    (read,) = dask.compute(small, scheduler="synchronous")
+    result = ds.assign(read)
+    result.set_close(ds.close)
+    return result
 
 
 class _ArchiveBackend(BackendEntrypoint):
@@ -97,9 +110,7 @@ class _ArchiveBackend(BackendEntrypoint):
 
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "verify")
 
-    def open_dataset(  # type: ignore[override]
-        self, filename_or_obj: Any, *, drop_variables: Any = None, verify: bool = True
-    ) -> xr.Dataset:
+    def open_dataset(self, filename_or_obj: Any, *, drop_variables: Any = None, verify: bool = True) -> xr.Dataset:
         path = os.fspath(filename_or_obj)
         raw = (open_zarr if _kind(path) == "zarr" else open_netcdf)(path, verify)
         try:
@@ -112,12 +123,10 @@ class _ArchiveBackend(BackendEntrypoint):
 def _decode_cf(raw: xr.Dataset, path: str) -> xr.Dataset:
     # Units of time stand here for plain numbers; a user's own timedeltas carry their type as an attr.
     deltas = {
-        name: str(variable.attrs.get("dtype", "")).startswith("timedelta64") for name, variable in raw.variables.items()
+        str(name): str(variable.attrs.get("dtype", "")).startswith("timedelta64")
+        for name, variable in raw.variables.items()
     }
     ds = xr.decode_cf(guard(raw, path), mask_and_scale=False, decode_timedelta=deltas)
-    for variable in ds.variables.values():
-        if variable.ndim < 2 and variable.nbytes <= _SMALL:
-            variable.load()
     ds.set_close(raw.close)
     return ds
 

@@ -34,8 +34,8 @@ def naming(path: str, part: str) -> Iterator[None]:
     """
     try:
         yield
-    except FileFormatError:
-        raise
+    except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, Warning):
+        raise  # clear enough, and no sign of damage
     except Exception as error:
         # Libraries answer damaged bytes with nearly every kind of error, bare ones included.
         cause = " ".join(str(error).split()) or "no reason given"

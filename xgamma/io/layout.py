@@ -56,6 +56,10 @@ def pack(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
             raise ValueError(f"variable {name!r} cannot be stored under this name: rename it to text without '/'")
     ordered = ds.assign({name: ds[name].transpose(*schema_order(str(name), ds[name].dims)) for name in ds.data_vars})
     plain = coords.encode(ordered, lonlat=lonlat).drop_encoding()
+    sky = [coords.GridNames(suffix) for suffix in coords.suffixes(plain)]
+    for name, names in [(names[key], names) for names in sky for key in ("lon", "lat")]:
+        if name in plain.coords:
+            plain = plain.assign_coords({name: plain[name].variable.transpose(names["y"], names["x"])})
     attrs = {**plain.attrs, "format": FORMAT, "format_version": FORMAT_VERSION}
     plain.attrs = _pack_attrs(attrs, "the dataset") | {"Conventions": CONVENTIONS}
     for name, variable in plain.variables.items():
@@ -169,7 +173,7 @@ def _is_plain(name: str, value: object) -> bool:
         return False
     if isinstance(value, int | np.integer):
         return -(2**63) <= value < 2**63
-    return isinstance(value, float | np.floating) and math.isfinite(value)
+    return isinstance(value, float | np.floating) and bool(math.isfinite(float(value)))
 
 
 def _to_python(value: object) -> object:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from xgamma.io.atomic import local_path, write_beside
@@ -15,10 +16,10 @@ from xgamma.io.errors import FileFormatError
 from xgamma.io.header import CHECKSUMS, check_checksums, check_format, checksums
 from xgamma.io.layout import chunk_shapes, pack
 
-__all__ = ["MARKER", "describe", "open_zarr", "read_root", "seal", "write_zarr"]
+__all__ = ["MARKER", "describe", "open_zarr", "read_root", "refuse_incomplete", "seal", "storable", "write_zarr"]
 
 MARKER = ".incomplete-"
-"""How the names of files begin that stand in a store while something is appended or written into it."""
+"""How the names of empty groups begin that stand in a store while something is appended or written into it."""
 
 # What decides how bytes are read. The rest may differ between versions of zarr.
 _METADATA = (
@@ -82,7 +83,7 @@ def write_zarr(
         elif region is not None:
             update.write_region(ds, path, region)
         return
-    plain = pack(ds, lonlat=lonlat)
+    plain = storable(pack(ds, lonlat=lonlat))
     target = local_path(path)
     if overwrite and target.is_dir() and any(target.iterdir()) and not _is_store(target):
         raise FileExistsError(f"{target} is a folder, but no Zarr store, and will not be replaced: remove it yourself")
@@ -98,6 +99,18 @@ def write_zarr(
             write_empty_chunks=True,
         )
         seal(beside)
+
+
+def storable(plain: xr.Dataset) -> xr.Dataset:
+    """Return a packed dataset with text of variable length, since version 3 of Zarr defines no other.
+
+    Parameters
+    ----------
+    plain : Dataset
+        As `xgamma.io.layout.pack` made it.
+    """
+    text = {name: variable for name, variable in plain.variables.items() if variable.dtype.kind == "U"}
+    return plain.assign({name: variable.astype(np.dtypes.StringDType()) for name, variable in text.items()})
 
 
 def _is_store(path: Path) -> bool:
@@ -128,11 +141,9 @@ def seal(path: Path) -> None:
     path : Path
         The folder of a store.
     """
-    import zarr
-
-    group = zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False)
-    root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-    arrays = {name: _array_document(path, name) for name in sorted(name for name, _ in group.arrays())}
+    root = read_root(str(path))
+    names = [folder.parent.name for folder in path.glob("*/zarr.json") if not folder.parent.name.startswith(MARKER)]
+    arrays = {name: _array_document(path, name) for name in sorted(names)}
     root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": arrays}
     root["attributes"][CHECKSUMS] = checksums(describe(root))
     beside = path / ".zarr.json.new"
@@ -225,13 +236,16 @@ def refuse_incomplete(path: Path) -> None:
         A write is under way or was broken off.
     """
     for marker in sorted(path.glob(f"{MARKER}*")):
-        text = marker.read_text(encoding="utf-8", errors="replace")
-        what = text.splitlines()[0] if text else "a write"
+        try:
+            document = json.loads((marker / "zarr.json").read_text(encoding="utf-8"))
+            what = str(document["attributes"]["xgamma_incomplete"])
+        except (OSError, ValueError, KeyError, TypeError):
+            what = "a write"
         raise FileFormatError(
             str(path),
             "",
             f"{what} is under way or was broken off. Wait, or if no process is writing: after an append call "
-            "xgamma.io.zarr.restore_zarr, otherwise repeat the same write_zarr. "
+            "xgamma.io.update.restore_zarr, otherwise repeat the same write_zarr. "
             f"To see what there is, open it with xgamma.io.archive.open_archive(path, verify=False). ({marker.name})",
         )
 
@@ -250,7 +264,7 @@ def read_root(path: str) -> dict[str, Any]:
         They are missing or damaged, or those of another version of Zarr.
     """
     if "://" in path:
-        import fsspec
+        import fsspec  # type: ignore[import-untyped]
 
         with fsspec.open(f"{path.rstrip('/')}/zarr.json") as stream:
             data = stream.read()
