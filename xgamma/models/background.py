@@ -42,9 +42,9 @@ class FoVBackgroundModel(Component):
         spectral_model: SpectralModel | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(dataset_name, str) or not dataset_name:
+        if dataset_name is None:
             raise ValueError("FoVBackgroundModel needs dataset_name, the name of the dataset whose background it is")
-        self._datasets_names = [dataset_name]
+        self._datasets_names = [checked_name(dataset_name)]
         self._name = checked_name(f"{dataset_name}-bkg" if name is None else name)
         self.spectral_model = PowerLawNormSpectralModel() if spectral_model is None else spectral_model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Self
 
 from xgamma.models.base import ModelBase
@@ -77,9 +77,9 @@ class Component(Lockable):
 
 
 def checked_name(name: Any) -> str:
-    """Return a name if it is text."""
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"a model's name must be text, not {name!r}")
+    """Return a name if it is text in one line."""
+    if not _is_name(name):
+        raise ValueError(f"a model's name must be text in one line, not {name!r}")
     return name
 
 
@@ -87,10 +87,15 @@ def checked_names(names: Any, model: str) -> list[str] | None:
     """Return names of datasets as a list, None for all datasets."""
     if names is None:
         return None
-    names = [names] if isinstance(names, str) else list(names)
-    if not names or not all(isinstance(name, str) and name for name in names):
+    result = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if not result or not all(map(_is_name, result)):
         raise ValueError(f"datasets_names of {model!r} must be names of datasets, not {names!r}")
-    return names
+    return result
+
+
+def _is_name(name: Any) -> bool:
+    # What is not printable, as a line break, does not survive in YAML.
+    return isinstance(name, str) and bool(name.strip()) and name.isprintable()
 
 
 def checked_part(part: Any, cls: type, what: str) -> Any:

@@ -16,7 +16,7 @@ from xgamma.models.describe import describe, describe_html
 from xgamma.models.registry import SPATIAL_MODELS, SPECTRAL_MODELS, find
 from xgamma.models.spatial_base import SpatialModel
 from xgamma.models.spectral_base import SpectralModel
-from xgamma.models.units import array, energies
+from xgamma.models.units import FLUX, array, energies, unit_text
 
 __all__ = ["SkyModel"]
 
@@ -43,7 +43,7 @@ class SkyModel(Component):
     Raises
     ------
     ValueError
-        If a part is not a model, or a name is not text.
+        If a part is not a model, the parts do not make a flux together, or a name is not text.
     """
 
     tag = ("SkyModel", "sky-model")
@@ -57,7 +57,7 @@ class SkyModel(Component):
         datasets_names: str | Iterable[str] | None = None,
     ) -> None:
         self._name = checked_name(uuid.uuid4().hex[:8] if name is None else name)
-        self.spectral_model = spectral_model
+        self._spectral_model = checked_part(spectral_model, SpectralModel, f"spectral_model of {self.name!r}")
         self.spatial_model = spatial_model
         self.apply_irf = apply_irf or {}
         self.datasets_names = datasets_names
@@ -96,7 +96,9 @@ class SkyModel(Component):
 
     @spectral_model.setter
     def spectral_model(self, model: SpectralModel) -> None:
-        self._spectral_model = checked_part(model, SpectralModel, f"spectral_model of {self.name!r}")
+        model = checked_part(model, SpectralModel, f"spectral_model of {self.name!r}")
+        self._check_units(model, self._spatial_model)
+        self._spectral_model = model
 
     @property
     def spatial_model(self) -> SpatialModel | None:
@@ -106,7 +108,25 @@ class SkyModel(Component):
     @spatial_model.setter
     def spatial_model(self, model: SpatialModel | None) -> None:
         what = f"spatial_model of {self.name!r}"
-        self._spatial_model = None if model is None else checked_part(model, SpatialModel, what)
+        model = None if model is None else checked_part(model, SpatialModel, what)
+        self._check_units(self._spectral_model, model)
+        self._spatial_model = model
+
+    def _check_units(self, spectral: SpectralModel, spatial: SpatialModel | None) -> None:
+        """Check that the parts make a flux together, as far as that is known without reading a map."""
+        shape = u.Unit("") if spatial is None else spatial._known_unit
+        want = FLUX if spatial is None else FLUX / u.sr
+        if shape is None or (spectral.unit * shape).is_equivalent(want):
+            return
+        parts = " and ".join(
+            f"{type(part).__name__} in {unit_text(unit) or 'no unit'!r}"
+            for part, unit in ((spectral, spectral.unit), (spatial, shape))
+            if part is not None
+        )
+        raise ValueError(
+            f"model {self.name!r} has {parts}, which does not make a flux like {unit_text(want)!r}; "
+            "a factor needs a template map of surface brightness, and a flux a normalised shape"
+        )
 
     @property
     def apply_irf(self) -> Mapping[str, bool]:

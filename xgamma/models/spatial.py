@@ -207,6 +207,7 @@ class DiskSpatialModel(_Elongated):
     """A uniform disk or ellipse.
 
     Its edge is ``(1 - erf)/2``; ``edge_width`` is the distance between 95 % and 5 %, relative to the radius.
+    It is normalised as if the edge were sharp, so that the integral is 1 + 0.092 edge_width^2.
     """
 
     tag = ("DiskSpatialModel", "disk")

@@ -67,6 +67,11 @@ class SpatialModel(ModelBase):
         return SR
 
     @property
+    def _known_unit(self) -> u.UnitBase | None:
+        """The unit if it is known without reading a file."""
+        return self.unit
+
+    @property
     def is_energy_dependent(self) -> bool:
         """Whether the model needs an energy to be evaluated."""
         return False

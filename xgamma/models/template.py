@@ -118,6 +118,10 @@ class TemplateSpatialModel(PositionedSpatialModel):
         return _factor(self.map.unit)[0]
 
     @property
+    def _known_unit(self) -> u.UnitBase | None:
+        return SR if self._normalize else None if self._map is None else self.unit
+
+    @property
     def is_energy_dependent(self) -> bool:
         """Whether the map has an energy axis."""
         return self.map.energy is not None

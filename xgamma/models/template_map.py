@@ -158,6 +158,7 @@ def read_template(filename: str, unit: Any = None) -> TemplateMap:
         If a variable is not set, the file is missing, or it is not such a map; the message names the file.
     """
     from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
 
     path = os.path.expanduser(os.path.expandvars(filename))
     missing = re.search(r"\$\{?(\w+)", path)
@@ -166,9 +167,11 @@ def read_template(filename: str, unit: Any = None) -> TemplateMap:
     if not os.path.isfile(path):
         raise ValueError(f"template map {filename!r} cannot be found: there is no file {path}")
     try:
-        with fits.open(path, memmap=False) as hdus:
-            return _from_hdus(hdus, unit)
-    except (ValueError, TypeError, KeyError, OSError, EOFError) as error:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.filterwarnings("error", message="File may have been truncated")
+            with fits.open(file, memmap=False) as hdus:
+                return _from_hdus(hdus, unit)
+    except (AstropyUserWarning, ValueError, TypeError, KeyError, OSError, EOFError) as error:
         raise ValueError(f"template map {filename!r} cannot be read: {error}") from error
 
 

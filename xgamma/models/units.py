@@ -32,9 +32,13 @@ def unit_of(unit: Any, what: str) -> u.UnitBase:
         If it is not a unit.
     """
     try:
-        return u.Unit(unit)
-    except (ValueError, TypeError) as error:
+        result = u.Unit(unit)
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{what} has the unit {unit!r}, which is not a unit that astropy knows") from error
+    scale = getattr(result, "scale", 1.0)
+    if not (np.isreal(scale) and np.isfinite(scale) and scale > 0):
+        raise ValueError(f"{what} has the unit {unit!r}; the scale of a unit must be finite and above zero")
+    return result
 
 
 def unit_text(unit: u.UnitBase) -> str:
