@@ -12,13 +12,22 @@ from xgamma.coords.labels import pair_of_degrees
 if TYPE_CHECKING:
     from xgamma.coords.skygrid import SkyGrid
 
-__all__ = ["cutout_slices"]
+__all__ = ["cutout_box", "positions_in_box"]
+
+Box = tuple[tuple[int, int], tuple[int, int]]
 
 
-def cutout_slices(
-    grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim", min_npix: int = 1
-) -> tuple[slice, slice]:
-    """Return rows and columns of a cutout; `SkyGrid.cutout_slices` tells the details."""
+def cutout_box(grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim", min_npix: int = 1) -> Box:
+    """Return the labels of a cutout: those of its first row and column, and of the ones after its last.
+
+    The rectangle is that of `astropy.nddata.Cutout2D`. With mode ``partial`` it may reach beyond the map.
+    `SkyGrid.cutout_slices` tells the parameters and errors.
+
+    Returns
+    -------
+    (start, stop), (start, stop)
+        Labels of rows and of columns.
+    """
     from astropy.nddata import NoOverlapError, PartialOverlapError, overlap_slices
 
     if mode not in ("trim", "partial", "strict"):
@@ -38,15 +47,26 @@ def cutout_slices(
     if not np.isfinite(middle).all():
         raise ValueError(f"{where} misses the map, on whose projection its position does not lie: {covers}")
     try:
-        box, _ = overlap_slices(tuple(last - first + 1), tuple(size), tuple(middle - first), mode=mode)
+        on_map, in_cutout = overlap_slices(tuple(last - first + 1), tuple(size), tuple(middle - first), mode=mode)
     except NoOverlapError as error:
         raise ValueError(f"{where} misses the map: {covers}") from error
     except PartialOverlapError as error:
         raise ValueError(f"{where} is not wholly inside the map, as mode 'strict' asks: {covers}") from error
-    slices = []
-    for labels, start, part in zip((grid.y, grid.x), first, box, strict=True):
-        inside = np.flatnonzero((labels >= start + part.start) & (labels < start + part.stop))
-        if not inside.size:
-            raise ValueError(f"{where} falls into a gap of the map: {covers}")
-        slices.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return slices[0], slices[1]
+    box = [(int(start + part.start), int(start + part.stop)) for start, part in zip(first, on_map, strict=True)]
+    if mode == "partial":
+        starts = [start - part.start for (start, _), part in zip(box, in_cutout, strict=True)]
+        box = [(start, start + int(n)) for start, n in zip(starts, size, strict=True)]
+    if not all(len(inside) for inside in _inside(grid, (box[0], box[1]))):
+        raise ValueError(f"{where} falls into a gap of the map: {covers}")
+    return box[0], box[1]
+
+
+def positions_in_box(grid: SkyGrid, box: Box) -> tuple[slice, slice]:
+    """Return which rows and columns of the array lie in a box of labels, of which there must be some."""
+    rows, columns = (slice(int(inside[0]), int(inside[-1]) + 1) for inside in _inside(grid, box))
+    return rows, columns
+
+
+def _inside(grid: SkyGrid, box: Box) -> list[np.ndarray]:
+    pairs = zip((grid.y, grid.x), box, strict=True)
+    return [np.flatnonzero((labels >= start) & (labels < stop)) for labels, (start, stop) in pairs]

@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import celestial_frame_to_wcs, proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from xgamma.coords import projection
+from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.keywords import build_wcs, canonical, frame_name, same_keywords, wcs_keywords
 from xgamma.coords.labels import pair_of_degrees
 from xgamma.schema import SUFFIXES
@@ -338,9 +339,7 @@ class SkyGrid:
         ValueError
             If the cutout misses the map, or is not wholly inside with ``strict``.
         """
-        from xgamma.coords.cutout import cutout_slices
-
-        return cutout_slices(self, position, width, mode, min_npix)
+        return positions_in_box(self, cutout_box(self, position, width, mode, min_npix))
 
     def to_coords(self, suffix: str = "") -> xr.Coordinates:
         """Return the coordinates ``x``, ``y``, ``wcs``, and ``lon``, ``lat`` with a WcsIndex, each with the suffix."""

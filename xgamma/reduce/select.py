@@ -1,0 +1,176 @@
+"""Parts of a dataset: cutouts of the sky, ranges of energy and of bins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.coordinates import SkyCoord
+
+from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
+from xgamma.coords.cutout import cutout_box, positions_in_box
+from xgamma.coords.labels import pair_of_degrees
+from xgamma.history import record
+
+__all__ = ["cutout", "slice_by_energy", "slice_by_idx"]
+
+_MAPS = ("", "exposure")
+"""Suffixes of the grids that are cut to the pixel; responses keep what interpolation needs around them."""
+
+
+def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", name: str | None = None) -> xr.Dataset:
+    """Cut a rectangle out of all maps of a dataset.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With dims y, x. It stays as it is.
+    position : SkyCoord
+        Middle of the cutout, in any frame.
+    width : str, Quantity or number, or a pair of them
+        Extent in longitude and latitude; plain numbers are degrees.
+    mode : {"trim", "partial", "strict"}
+        Where the rectangle reaches beyond the map: keep what is on it, fill what is not with zeros (masks with False),
+        or raise.
+    name : str, optional
+        Name of the new dataset. It keeps its own if left out.
+
+    Returns
+    -------
+    Dataset
+        Lazy where `ds` is. The maps on the grid of the counts, and an exposure on its own, have exactly the pixels of
+        `astropy.nddata.Cutout2D`. Responses keep at least 3 x 3 pixels and all those that are needed to interpolate
+        at any pixel that is left.
+
+    Raises
+    ------
+    ValueError
+        If there is no map, the rectangle misses it, or is not wholly inside with ``strict``.
+    """
+    grids = {suffix: SkyGrid.from_dataset(ds, suffix) for suffix in dict.fromkeys(("", *suffixes(ds)))}
+    boxes = {suffix: cutout_box(grids[suffix], position, width, mode) for suffix in grids if suffix in _MAPS}
+    left = grids[""].isel(*positions_in_box(grids[""], boxes[""]))
+    indexers: dict[str, slice] = {}
+    for suffix, grid in grids.items():
+        if suffix in boxes:
+            rows, columns = positions_in_box(grid, boxes[suffix])
+        else:
+            rows, columns = _around(grid, left, position)
+        names = GridNames(suffix)
+        indexers |= {names["y"]: rows, names["x"]: columns}
+    part = ds.isel(indexers)
+    if mode == "partial":
+        for suffix, ((bottom, top), (start, stop)) in boxes.items():
+            whole = SkyGrid(grids[suffix].keywords, np.arange(bottom, top), np.arange(start, stop))
+            part = _fill(part, whole, suffix)
+    lon, lat = pair_of_degrees(width, "width")
+    where = f"{position.to_string('decimal', precision=6)} {position.frame.name}"
+    return _finish(part, f"cutout(position={where!r}, width=({lon:.6g}, {lat:.6g}) deg, mode={mode!r})", name)
+
+
+def _around(grid: SkyGrid, left: SkyGrid, position: SkyCoord) -> tuple[slice, slice]:
+    """Return the pixels of a response between which the pixels of a map lie, and those next to the middle."""
+    rim_y = np.concatenate([left.y, left.y, np.repeat(left.y[[0, -1]], left.x.size)])
+    rim_x = np.concatenate([np.repeat(left.x[[0, -1]], left.y.size), left.x, left.x])
+    lon, lat = left.labels_to_lonlat(rim_y, rim_x)
+    on_sky = np.isfinite(lon)
+    rim = grid.position_to_labels(left.position(lon[on_sky], lat[on_sky]))
+    slices = []
+    for labels, values, middle in zip((grid.y, grid.x), rim, grid.position_to_labels(position), strict=True):
+        wanted = [*values[np.isfinite(values)], middle - 1, middle + 1]
+        first = labels[labels <= np.min(wanted)].max(initial=labels.min())
+        last = labels[labels >= np.max(wanted)].min(initial=labels.max())
+        inside = np.flatnonzero((labels >= first) & (labels <= last))
+        slices.append(slice(int(inside[0]), int(inside[-1]) + 1))
+    return slices[0], slices[1]
+
+
+def _fill(part: xr.Dataset, whole: SkyGrid, suffix: str) -> xr.Dataset:
+    """Return the maps of a cutout on a grid that reaches beyond them."""
+    names = GridNames(suffix)
+    if not whole.is_contiguous or any(np.any(np.diff(part[names[key]]) != 1) for key in ("y", "x")):
+        raise ValueError("a map with gaps or reversed rows or columns cannot be filled: use mode 'trim'")
+    values = {key: False if var.dtype == bool else 0 for key, var in part.data_vars.items()}
+    return part.reindex_like(xr.Dataset(coords=whole.to_coords(suffix)), fill_value=values)
+
+
+def slice_by_energy(
+    ds: xr.Dataset, energy_min: Any = None, energy_max: Any = None, name: str | None = None
+) -> xr.Dataset:
+    """Cut out a range of reconstructed energies, whose limits snap to the nearest edge of a bin.
+
+    Of the three rules for energies this is the one for slicing and resampling: ``ds.sel(energy=slice(...))`` keeps bins
+    whose centre is inside, and `xgamma.reduce.masks.energy_mask` those that are wholly inside.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With dim energy. It stays as it is.
+    energy_min, energy_max : str, Quantity or number, optional
+        Limits; plain numbers are in the unit of the axis. Left out, they are the ends of the axis.
+    name : str, optional
+        Name of the new dataset. It keeps its own if left out.
+
+    Returns
+    -------
+    Dataset
+        Lazy where `ds` is. True energies stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If there is no energy axis, its bins do not touch, or no bin lies between the limits.
+    """
+    bins = Axis.from_dataset(ds, "energy").snap(energy_min, energy_max)
+    limits = ", ".join("None" if v is None else str(v) for v in (energy_min, energy_max))
+    return _finish(ds.isel(energy=bins), f"slice_by_energy({limits})", name)
+
+
+def slice_by_idx(ds: xr.Dataset, slices: Mapping[str, slice | int], name: str | None = None) -> xr.Dataset:
+    """Cut out ranges of bins by their positions.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Any dataset. It stays as it is.
+    slices : mapping of str to slice or int
+        For each dim the bins to keep. An integer keeps one bin, and the dim.
+    name : str, optional
+        Name of the new dataset. It keeps its own if left out.
+
+    Returns
+    -------
+    Dataset
+        Lazy where `ds` is. Each variable is cut along those of the dims that it has.
+
+    Raises
+    ------
+    ValueError
+        If a dim is not there, or no bin is left.
+    """
+    indexers = {}
+    for dim, bins in slices.items():
+        if dim not in ds.dims:
+            raise ValueError(f"there is no dim {dim!r} to slice here: the dims are {tuple(ds.dims)}")
+        size = ds.sizes[dim]
+        if not isinstance(bins, slice):
+            if not -size <= bins < size:
+                raise ValueError(f"dim {dim!r} has {size} bins: there is none at position {bins}")
+            bins = slice(bins, bins + 1 or None)
+        if not len(range(size)[bins]):
+            raise ValueError(f"{bins} leaves none of the {size} bins along dim {dim!r}")
+        indexers[dim] = bins
+    text = ", ".join(f"{dim}={_text(bins)}" for dim, bins in indexers.items())
+    return _finish(ds.isel(indexers), f"slice_by_idx({text})", name)
+
+
+def _text(bins: slice) -> str:
+    parts = [bins.start, bins.stop] + ([] if bins.step is None else [bins.step])
+    return ":".join("" if part is None else str(part) for part in parts)
+
+
+def _finish(ds: xr.Dataset, operation: str, name: str | None) -> xr.Dataset:
+    ds = record(ds, operation)
+    return ds if name is None else ds.assign_attrs(name=name)
