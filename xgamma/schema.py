@@ -68,6 +68,8 @@ class VariableSpec:
         What becomes of it when datasets are added.
     weight : str or None
         The variable that weights a mean.
+    extensive : tuple of str
+        Dims along which values add up where bins are merged; along the others they average.
     grid : str
         The suffix of the grid that the variable may have for its own.
     alternatives : mapping of str to str
@@ -85,6 +87,7 @@ class VariableSpec:
     dtype: str = "f"
     combine: str | None = None
     weight: str | None = None
+    extensive: tuple[str, ...] = ()
     grid: str = ""
     alternatives: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
     hdu: str | None = None
@@ -110,20 +113,36 @@ def _alt(**names: str) -> MappingProxyType[str, str]:
 
 VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
     {
-        "counts": VariableSpec(_COUNTS, "", "", "observed counts", combine="sum", hdu="COUNTS"),
-        "background": VariableSpec(_COUNTS, "", "", "expected background counts", combine="sum", hdu="BACKGROUND"),
+        "counts": VariableSpec(_COUNTS, "", "", "observed counts", combine="sum", extensive=_COUNTS, hdu="COUNTS"),
+        "background": VariableSpec(
+            _COUNTS, "", "", "expected background counts", combine="sum", extensive=_COUNTS, hdu="BACKGROUND"
+        ),
         "mask_safe": VariableSpec(
             _COUNTS, None, "", "bins in which the data are trusted", dtype="b", combine="any", hdu="MASK_SAFE"
         ),
         "mask_fit": VariableSpec(
             _COUNTS, None, "", "bins to which models are fitted", dtype="b", combine="any", hdu="MASK_FIT"
         ),
-        "counts_off": VariableSpec(_COUNTS, "", "", "counts in the off regions", combine="sum", hdu="COUNTS_OFF"),
+        "counts_off": VariableSpec(
+            _COUNTS, "", "", "counts in the off regions", combine="sum", extensive=_COUNTS, hdu="COUNTS_OFF"
+        ),
         "acceptance": VariableSpec(
-            _COUNTS, "", "", "relative background efficiency of the on region", combine="sum", hdu="ACCEPTANCE"
+            _COUNTS,
+            "",
+            "",
+            "relative background efficiency of the on region",
+            combine="sum",
+            extensive=_COUNTS,
+            hdu="ACCEPTANCE",
         ),
         "acceptance_off": VariableSpec(
-            _COUNTS, "", "", "relative background efficiency of the off regions", combine="sum", hdu="ACCEPTANCE_OFF"
+            _COUNTS,
+            "",
+            "",
+            "relative background efficiency of the off regions",
+            combine="sum",
+            extensive=_COUNTS,
+            hdu="ACCEPTANCE_OFF",
         ),
         "exposure": VariableSpec(
             ("energy_true", "y", "x"),
@@ -162,6 +181,7 @@ VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
             "energy dispersion",
             combine="mean",
             weight="edisp_exposure",
+            extensive=("energy",),
             grid="edisp",
             alternatives=_alt(energy="migra"),
             hdu="EDISP",

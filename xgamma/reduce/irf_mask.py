@@ -1,0 +1,63 @@
+"""Where on the grid of a response the data are trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.coords import SkyGrid
+from xgamma.reduce.rebuild import grid_dims
+
+__all__ = ["irf_mask"]
+
+_STEPS = np.array([-0.99, -0.5, 0.0, 0.5, 0.99])
+"""Places around a pixel of a response, in pixels, for which an interpolation looks at it."""
+
+
+def irf_mask(ds: xr.Dataset, suffix: str | None) -> xr.Variable:
+    """Safe mask on the grid of a response.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``mask_safe``.
+    suffix : str or None
+        Of the grid; None for a response without dims on the sky.
+
+    Returns
+    -------
+    Variable, dims (energy,) and those of the grid
+        True for a pixel of the response if the data are trusted anywhere within a pixel's width of it: there its values
+        enter interpolations. Places beyond the map count as the nearest pixel of the map.
+    """
+    mask = ds.variables["mask_safe"]
+    if not {"y", "x"} <= set(mask.dims):
+        return mask
+    if suffix is None:
+        return mask.any(("y", "x"))
+    if suffix == "":
+        return mask
+    y, x = grid_dims(suffix)
+    rows, columns = _nearest(SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix))
+    dims = (y, "step_y", x, "step_x")
+    return mask.isel(y=xr.Variable(dims, rows), x=xr.Variable(dims, columns)).any(("step_y", "step_x"))
+
+
+def _nearest(grid: SkyGrid, other: SkyGrid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Positions in `grid` of the pixels nearest to places about each pixel of the other, shape (y, step, x, step)."""
+    rows, columns = ((labels[:, None] + _STEPS).ravel() for labels in (other.y, other.x))
+    lon, lat = other.labels_to_lonlat(rows[:, None], columns)
+    shape = (other.y.size, _STEPS.size, other.x.size, _STEPS.size)
+    if grid.frame == other.frame:
+        y, x = grid.lonlat_to_labels(lon, lat)
+    else:
+        y, x = grid.position_to_labels(other.position(lon, lat))
+    return _position(grid.y, y).reshape(shape), _position(grid.x, x).reshape(shape)
+
+
+def _position(labels: NDArray[np.int64], wanted: NDArray[np.float64]) -> NDArray[np.intp]:
+    order = np.argsort(labels, kind="stable")
+    ascending = labels[order]
+    middles = (ascending[1:] + ascending[:-1]) / 2
+    return order[np.searchsorted(middles, np.nan_to_num(wanted, nan=float(ascending[0])))]

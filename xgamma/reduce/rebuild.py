@@ -1,0 +1,78 @@
+"""Put a dataset together again after bins of it were merged, added or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+
+import xarray as xr
+
+from xgamma.coords import Axis, SkyGrid
+from xgamma.coords.skygrid import GridNames
+
+__all__ = ["grid_dims", "named", "rebuild"]
+
+
+def grid_dims(suffix: str = "") -> tuple[str, str]:
+    """Names of the dims (y, x) of the sky grid with a suffix."""
+    names = GridNames(suffix)
+    return names["y"], names["x"]
+
+
+def named(ds: xr.Dataset, name: str | None) -> xr.Dataset:
+    """Give a dataset another name, or leave it as it is without one."""
+    return ds if name is None else ds.assign_attrs(name=name)
+
+
+def rebuild(
+    ds: xr.Dataset,
+    variables: Mapping[Hashable, xr.Variable],
+    axes: Iterable[Axis] = (),
+    grids: Mapping[str, SkyGrid] | None = None,
+    gone: Iterable[str] = (),
+    coords: Mapping[Hashable, xr.Variable] | None = None,
+) -> xr.Dataset:
+    """Return a dataset with new variables, and with the coordinates that go with them.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Gives attrs, the order of variables, and the coordinates along dims that stay as they are.
+    variables : mapping
+        All data variables of the result.
+    axes : iterable of Axis
+        New bins.
+    grids : mapping of str to SkyGrid
+        New sky grids by suffix.
+    gone : iterable of str
+        Dims that are left out, with all their coordinates.
+    coords : mapping
+        Further scalar coordinates.
+
+    Returns
+    -------
+    Dataset
+        Other coordinates along new or removed dims are left out.
+    """
+    grids = grids or {}
+    changed = {axis.name for axis in axes} | set(gone)
+    scalars = set()
+    for suffix in {*grids, *(dim[2:] for dim in gone if dim.startswith("y_")), *("" for dim in gone if dim == "y")}:
+        changed.update(grid_dims(suffix))
+        scalars.add(GridNames(suffix)["wcs"])
+    old = ds.coords.variables
+    kept: dict[Hashable, xr.Variable] = {
+        key: v for key, v in old.items() if key not in scalars and not changed.intersection(v.dims)
+    }
+    indexes = {key: index for key, index in ds.xindexes.items() if key in kept}
+    for new in (*(axis.to_coords() for axis in axes), *(grid.to_coords(s) for s, grid in grids.items())):
+        for key, variable in new.variables.items():
+            if key in old:
+                variable.attrs = {**old[key].attrs, **variable.attrs}
+            kept[key] = variable
+        indexes.update(new.xindexes)
+    kept.update(coords or {})
+    order = [*(name for name in ds.data_vars if name in variables), *(n for n in variables if n not in ds.data_vars)]
+    out = xr.Dataset(
+        {name: variables[name] for name in order}, coords=xr.Coordinates(kept, indexes=indexes), attrs=dict(ds.attrs)
+    )
+    return out

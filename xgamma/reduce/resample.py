@@ -1,0 +1,140 @@
+"""Merge reconstructed energies."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import xarray as xr
+
+from xgamma.coords import Axis
+from xgamma.history import record
+from xgamma.reduce.irf_mask import irf_mask
+from xgamma.reduce.rebuild import named, rebuild
+from xgamma.schema import VARIABLES, suffix_of
+
+__all__ = ["merge_energies", "resample_energy_axis", "to_image"]
+
+
+def resample_energy_axis(ds: xr.Dataset, edges: Any, name: str | None = None) -> xr.Dataset:
+    """Merge bins of reconstructed energy.
+
+    Counts and background add up inside ``mask_safe``, masks hold where they hold for any of the merged bins, and the
+    energy dispersion adds up where data are trusted, so that predictions are those of the merged counts. True energies
+    and what depends on them alone stay as they are. Edges at which all bins of the axis begin and end change nothing.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With dim ``energy``; it stays as it is. Variables over ``energy`` that the schema does not know are left out.
+    edges : Quantity, array-like, or Axis
+        Edges of the new bins, rising; plain numbers are in the unit of the axis. Each snaps to the nearest edge of
+        the axis in its scale, and bins outside of them are dropped.
+    name : str, optional
+        Name of the new dataset, by default that of the old one.
+
+    Returns
+    -------
+    Dataset
+        Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If the dataset has no energies, or the edges enclose no bin.
+    """
+    axis = Axis.from_dataset(ds, "energy")
+    if isinstance(edges, Axis):
+        edges = u.Quantity(edges.edges, edges.unit)
+    groups = axis.group(edges)
+    limits = [axis.edges[groups[0].start], *(axis.edges[group.stop] for group in groups)]
+    line = f"resample_energy_axis([{', '.join(f'{edge:.6g}' for edge in limits)}] {axis.unit})"
+    return named(record(merge_energies(ds, groups), line), name)
+
+
+def to_image(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
+    """Merge all bins of reconstructed energy into one, see `resample_energy_axis`.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With dim ``energy``; it stays as it is.
+    name : str, optional
+        Name of the new dataset, by default that of the old one.
+
+    Returns
+    -------
+    Dataset
+        With a single bin of ``energy``. Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If the dataset has no energies.
+    """
+    whole = slice(0, Axis.from_dataset(ds, "energy").size)
+    return named(record(merge_energies(ds, [whole]), "to_image()"), name)
+
+
+def merge_energies(ds: xr.Dataset, groups: Sequence[slice]) -> xr.Dataset:
+    """Merge groups of bins of reconstructed energy, `resample_energy_axis` tells how."""
+    axis = Axis.from_dataset(ds, "energy")
+    if [(group.start, group.stop) for group in groups] == [(i, i + 1) for i in range(axis.size)]:
+        return ds
+    lower, upper = (axis.lower[[g.start for g in groups]], axis.upper[[g.stop - 1 for g in groups]])
+    center = np.sqrt(lower * upper) if axis.interp == "log" else (lower + upper) / 2
+    variables = {}
+    for key, variable in ds.data_vars.variables.items():
+        if "energy" not in variable.dims:
+            variables[key] = variable
+        elif key in VARIABLES:
+            variables[key] = _merged(ds, key, variable, groups)
+    return rebuild(ds, variables, [Axis("energy", center, lower, upper, axis.unit, axis.interp, axis.node_type)])
+
+
+def _merged(ds: xr.Dataset, name: Hashable, variable: xr.Variable, groups: Sequence[slice]) -> xr.Variable:
+    spec = VARIABLES[str(name)]
+    axis = variable.get_axis_num("energy")
+    parts = [variable.isel(energy=group) for group in groups]
+    if spec.dtype == "b":
+        data = [part.data.any(axis=axis) for part in parts]
+    elif "energy" in spec.extensive:
+        weights = _weights(ds, variable)
+        masks = [None if weights is None else weights.isel(energy=group) for group in groups]
+        data = [_sum(part, mask, spec.grid) for part, mask in zip(parts, masks, strict=True)]
+    else:
+        weight = ds.variables.get(spec.weight) if spec.weight else None
+        data = [_mean(part, weight, group) for part, group in zip(parts, groups, strict=True)]
+    return xr.Variable(variable.dims, np.stack(data, axis=axis), variable.attrs)
+
+
+def _weights(ds: xr.Dataset, variable: xr.Variable) -> xr.Variable | None:
+    """Safe mask on the grid of a variable, with its dims in its order as far as it has them."""
+    if "mask_safe" not in ds.variables:
+        return None
+    rows = [str(dim) for dim in variable.dims if str(dim) == "y" or str(dim).startswith("y_")]
+    mask = irf_mask(ds, suffix_of(rows[0]) if rows else None)
+    return mask.transpose(*(dim for dim in variable.dims if dim in mask.dims))
+
+
+def _sum(part: xr.Variable, mask: xr.Variable | None, grid: str) -> Any:
+    axis = part.get_axis_num("energy")
+    if mask is None:
+        return part.data.sum(axis=axis, dtype=part.dtype)
+    if grid:
+        # Where no bin of a group is trusted there is nothing to predict, but neighbours interpolate there.
+        mask = mask | ~mask.any("energy")
+        mask = mask.set_dims(dict(part.sizes)).transpose(*part.dims)
+    return np.where(mask.data, part.data, part.dtype.type(0)).sum(axis=axis, dtype=part.dtype)
+
+
+def _mean(part: xr.Variable, weight: xr.Variable | None, group: slice) -> Any:
+    if weight is None or "energy" not in weight.dims:
+        return part.mean("energy").data
+    weight = weight.isel(energy=group)
+    total = weight.sum("energy")
+    mean = (part * weight).sum("energy") / total.where(total > 0, 1.0)
+    dims = [dim for dim in part.dims if dim != "energy"]
+    return mean.transpose(*dims).astype(part.dtype).data
