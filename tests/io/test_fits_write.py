@@ -51,6 +51,48 @@ def test_chunks_are_computed_a_few_at_a_time(tmp_path, monkeypatch):
     assert batches == [2, 1]
 
 
+def test_data_without_chunks_are_loaded_slab_by_slab(tmp_path, monkeypatch):
+    from xgamma.io.fits import stream
+
+    write_fits(sample(), tmp_path / "a.fits")
+    lazy = open_dataset(tmp_path / "a.fits")
+    monkeypatch.setattr(stream, "_SLAB", lazy.counts.nbytes // 2)
+    write_fits(lazy, tmp_path / "b.fits")
+    assert not lazy.counts.variable._in_memory
+    xr.testing.assert_identical(open_dataset(tmp_path / "b.fits"), sample())
+
+
+def test_a_spectrum_keeps_its_region(tmp_path):
+    ds = sample("tan", irf_sky=False).isel(x=2, y=3).drop_vars(["x", "y", "wcs"])
+    ds = ds.assign_attrs(region="icrs\ncircle(83.630000000000,22.010000000000,0.11)\n")
+    write_fits(ds, tmp_path / "a.fits")
+    back = open_dataset(tmp_path / "a.fits")
+    xr.testing.assert_identical(back, ds)
+    with fits.open(tmp_path / "a.fits") as hdus:
+        del hdus["XGAMMA"]
+        del hdus["PRIMARY"].header["NEXTEND"], hdus["PRIMARY"].header["CHECKSUM"]
+        hdus.writeto(tmp_path / "b.fits")
+    foreign = open_dataset(tmp_path / "b.fits")
+    assert foreign.counts.dims == ("energy",)
+    assert foreign.attrs["region"].splitlines()[1] == "icrs"
+    assert float(foreign.lon) == pytest.approx(83.63, abs=1e-9) and foreign.lon.attrs["frame"] == "icrs"
+    assert float(foreign.lat) == pytest.approx(22.01, abs=1e-9)
+    with pytest.raises(ValueError, match="region"):
+        write_fits(ds.assign_attrs(region="nowhere"), tmp_path / "c.fits")
+
+
+def test_checksums_are_those_of_astropy():
+    from xgamma.io.fits import checksum
+
+    rng = np.random.default_rng(0)
+    hdu = fits.ImageHDU()
+    for total in [0, 1, 2**32 - 1, *rng.integers(2**32, size=500).tolist()]:
+        assert checksum.encode(total) == hdu._char_encode(~np.uint32(total))
+    for size in (0, 1, 7, 2880, 100_001):
+        data = rng.integers(0, 256, size, dtype=np.uint8)
+        assert checksum.checksum(data) == hdu._compute_checksum(data)
+
+
 def test_cutouts_keep_their_place(tmp_path):
     ds = sample("tan").isel(x=slice(2, 5), y=slice(1, 3), energy=slice(1, 3))
     write_fits(ds, tmp_path / "a.fits")
@@ -104,7 +146,7 @@ def test_livetime_without_exposure(tmp_path):
         (lambda ds: ds.isel(y=slice(None, None, -1)), "counts.*reversed"),
         (lambda ds: ds.isel(energy=slice(None, None, 2)), "'energy'.*gaps"),
         (lambda ds: ds.isel(energy=slice(None, None, -1)), "'energy'.*rise"),
-        (lambda ds: ds.isel(energy=0), "counts.*slices"),
+        (lambda ds: ds.isel(energy=0), "counts.*single bins"),
         (lambda ds: ds.isel(x=slice(0, 0)), "counts.*empty"),
         (lambda ds: ds.assign(npred=ds.counts * 2), "npred.*drop_vars"),
         (lambda ds: ds.assign(counts=ds.counts.astype(complex)), "counts.*complex"),

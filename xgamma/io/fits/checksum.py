@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-__all__ = ["add", "checksum", "encode"]
+__all__ = ["ALL_ONES", "add", "checksum", "checksum_of_parts", "encode"]
 
 ALL_ONES = 0xFFFFFFFF
-_PIECE = 1 << 26  # bytes summed at a time, a multiple of 4
+_PIECE = 1 << 26  # bytes summed at a time, a multiple of 4: sums of so many words fit into 64 bits
 
 
 def add(first: int, second: int) -> int:
@@ -18,9 +20,14 @@ def add(first: int, second: int) -> int:
 
 def checksum(data: np.ndarray) -> int:
     """Sum the bytes of a uint8 array as big-endian 32-bit words, with zeros for what lacks to the last word."""
+    return checksum_of_parts(lambda start, size: data[start : start + size], data.size)
+
+
+def checksum_of_parts(part: Callable[[int, int], np.ndarray], nbytes: int) -> int:
+    """Sum bytes that a function gives by start and size, so that they need not be in memory all at once."""
     total = 0
-    for start in range(0, data.size, _PIECE):
-        piece = data[start : start + _PIECE]
+    for start in range(0, nbytes, _PIECE):
+        piece = part(start, min(_PIECE, nbytes - start))
         if piece.size % 4:
             piece = np.concatenate([piece, np.zeros(-piece.size % 4, np.uint8)])
         total += int(piece.view(">u4").sum(dtype=np.uint64))

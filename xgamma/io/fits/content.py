@@ -15,7 +15,7 @@ from xarray.backends import CachingFileManager
 from xarray.backends.locks import SerializableLock
 
 from xgamma.io.errors import FileFormatError
-from xgamma.io.fits.checksum import checksum
+from xgamma.io.fits.checksum import checksum_of_parts
 
 __all__ = ["BLOCK", "Content", "content_manager"]
 
@@ -119,7 +119,7 @@ class Content:
         if not before > 0 >= before - nbytes:
             return False
         padded = min(total + -total % BLOCK, self.nbytes - offset)
-        if checksum(self.region(offset, padded)) == expected:
+        if checksum_of_parts(lambda start, size: self.region(offset + start, size), padded) == expected:
             return False
         with self._lock:
             self._unread[offset] = 1

@@ -21,6 +21,7 @@ from xgamma.io.fits.hdus import Hdu, read_hdus
 from xgamma.io.fits.maps import FitsFile, FitsMap, read_map
 from xgamma.io.fits.region import read_region
 from xgamma.schema import FORMAT, FORMAT_VERSION, VARIABLES
+from xgamma.validate import check_structure
 
 __all__ = ["open_fits"]
 
@@ -100,6 +101,10 @@ def _read_dataset(file: FitsFile, name: str | None) -> xr.Dataset:
     ds = xr.Dataset(variables, layout.coords() | xr.Coordinates({**coords, **extras.coords}), attrs)
     for key in extras.variables.keys() & ds.variables.keys():
         ds[key].attrs = extras.variables[key] | {k: v for k, v in ds[key].attrs.items() if k != "long_name"}
+    try:
+        check_structure(ds)
+    except ValueError as error:
+        raise FileFormatError(file.path, "", str(error)) from error
     return ds
 
 

@@ -75,7 +75,9 @@ def region_hdu(ds: xr.Dataset, name: str) -> fits.BinTableHDU:
     from regions import Regions
 
     try:
-        shapes = Regions.parse(ds.attrs["region"], format="ds9")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # lines that are no shape are passed over
+            shapes = Regions.parse(ds.attrs["region"], format="ds9")
         centers = [getattr(shape, "center", None) for shape in shapes]
         center = next((c for c in centers if c is not None), None)
         if center is None:

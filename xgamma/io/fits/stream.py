@@ -70,9 +70,11 @@ def write_image(stream: BinaryIO, header: fits.Header, variable: xr.Variable) ->
     for block, values in _load(variable):
         # A map for each block: what was written need not stay in memory.
         np.memmap(stream, stored, "r+", offset, variable.shape)[block] = _to_stored(values, np.dtype(stored), zero)
-    data = np.memmap(stream, np.uint8, "r", offset, (end - offset,))
+    datasum = checksum.checksum_of_parts(
+        lambda first, size: np.memmap(stream, np.uint8, "r", offset + first, (size,)), end - offset
+    )
     stream.seek(start)
-    _write(stream, full, nbytes, checksum.checksum(data))
+    _write(stream, full, nbytes, datasum)
 
 
 def _to_stored(values: np.ndarray, stored: np.dtype, zero: int) -> np.ndarray:

@@ -92,10 +92,13 @@ def read_table(content: Content, hdu: Hdu) -> Table:
     _check_layout(hdu)
     check_data(content, hdu)
     data = content.region(hdu.offset, hdu.nbytes).tobytes()
-    with naming(hdu.path, f"HDU {hdu.name}"), warnings.catch_warnings():
-        warnings.simplefilter("error", AstropyWarning)
-        table = fits.BinTableHDU.fromstring(hdu.header + data)
-        columns = {column.name.upper(): _native(table.data.field(column.name)) for column in table.columns}
+    try:
+        with naming(hdu.path, f"HDU {hdu.name}"), warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)
+            table = fits.BinTableHDU.fromstring(hdu.header + data)
+            columns = {column.name.upper(): _native(table.data.field(column.name)) for column in table.columns}
+    except (AstropyWarning, MemoryError) as problem:
+        raise hdu.error(f"the table cannot be read ({str(problem).partition('. ')[0]})") from problem
     units = {name: hdu.text(f"TUNIT{i}") for i, name in enumerate(columns, start=1)}
     return Table(hdu, columns, units)
 

@@ -23,6 +23,7 @@ from xgamma.io.fits.header import axis_cards, bands_hdu, data_hdu, make_header, 
 from xgamma.io.fits.region import region_hdu
 from xgamma.io.fits.stream import STORED, write_image, write_primary, write_table
 from xgamma.schema import AXES, FORMAT, VARIABLES, base_name, suffix_of
+from xgamma.validate import check_structure
 
 __all__ = ["write_fits"]
 
@@ -82,6 +83,7 @@ def _jobs(ds: xr.Dataset) -> list[Job]:
             f"the variables {strangers} have no place in a FITS file of this format: "
             "drop them with drop_vars, or write NetCDF or Zarr"
         )
+    check_structure(ds)
     scalars = _scalar_coords(ds)
     jobs: list[Job] = []
     for name in VARIABLES:
