@@ -199,8 +199,9 @@ def summary(ds: xr.Dataset, models: Any = None) -> str:
         lines += [f"  {label:<32}: {value}" for label, value in group]
         lines.append("")
     for number, model in enumerate(chosen):
+        # A model prints itself under the name of its class.
         lines.append(f"  Component {number}: {type(model).__name__}")
-        lines += [f"  {line}".rstrip() for line in str(model).splitlines()]
+        lines += [f"  {line}".rstrip() for line in str(model).splitlines()[1:]]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

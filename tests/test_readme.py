@@ -1,0 +1,54 @@
+"""What the README shows, works."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_examples_run(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    backend = plt.get_backend()
+    plt.switch_backend("Agg")
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    plt.close("all")
+    plt.switch_backend(backend)
+    assert (tmp_path / "part.zarr").is_dir()
+
+
+def test_there_are_two_commands_of_one_line():
+    commands = [block.strip() for block in blocks("sh")]
+    assert len(commands) == 2
+    assert all("\n" not in command for command in commands)
+    assert all(command.startswith("python3 -m venv .venv && .venv/bin/pip install ") for command in commands)
+    assert commands[0].endswith(".venv/bin/xgamma demo")
+    assert commands[1].endswith(".venv/bin/python -m pytest")
+
+
+@pytest.mark.parametrize("data", [True, False])
+def test_example_script(data, request, tmp_path, monkeypatch):
+    if data:
+        monkeypatch.setenv("GAMMAPY_DATA", str(request.getfixturevalue("gammapy_data")))
+    else:
+        monkeypatch.delenv("GAMMAPY_DATA", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, ROOT / "examples" / "galactic_centre.py", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "statistic of the archive" in done.stdout
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "energies.png",
+        "part.zarr",
+        "peek.png",
+        "smooth.png",
+    ]
