@@ -62,6 +62,16 @@ def test_library(round_trip):
             assert model.evaluation_radius.to_value("deg") == pytest.approx(theirs["evaluation_radius"])
 
 
+def test_a_correlation_is_no_hindrance(round_trip):
+    models = Models(library.every_model()["spatial-gauss"])
+    n = len(models.parameters)
+    models.covariance = 1e-6 * (np.eye(n) + np.ones((n, n)))
+    assert "correlation" in models.to_yaml()
+    back, _ = round_trip(models)
+    for ours, theirs in zip(models.parameters, back.parameters, strict=True):
+        assert theirs.error == ours.error
+
+
 def test_template(round_trip, gammapy_data, monkeypatch):
     monkeypatch.setenv("GAMMAPY_DATA", str(gammapy_data))
     models = Models.read(gammapy_data / "tests" / "models" / "gc_example_models.yaml")

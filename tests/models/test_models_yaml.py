@@ -94,6 +94,15 @@ def test_defaults_are_not_written_and_differences_are():
     assert not again.e.frozen
 
 
+def test_limits_in_another_unit_come_back():
+    model = SkyModel.create("pl", "point", name="gc")
+    model.spatial_model.lat_0 = "0.1 rad"
+    model.spatial_model.lat_0.max = 90
+    again = Models.from_yaml(Models(model).to_yaml())["gc"].spatial_model.lat_0
+    assert again.max == 90
+    assert again.min == pytest.approx(-1.5707963)
+
+
 def test_old_layout(gammapy_data, monkeypatch):
     monkeypatch.setenv("GAMMAPY_DATA", str(gammapy_data))
     models = Models.read(gammapy_data / "tests" / "models" / "gc_example_models.yaml")

@@ -218,9 +218,10 @@ def _to_dict(name: str, par: Parameter, spec: Declared, full_output: bool) -> di
     if par.error or full_output:
         entry["error"] = par.error
     for key in ("min", "max"):
-        limit = getattr(par, key)
-        default = getattr(spec, key)
-        if not _same(limit, default) or full_output:
+        limit, default = getattr(par, key), getattr(spec, key)
+        # In another unit than that of the default a limit is always written, since readers differ in converting it.
+        as_default = _same(limit, default) and (math.isnan(limit) or par.unit == par.canonical_unit)
+        if not as_default or full_output:
             entry[key] = limit
     if par.frozen != spec.frozen or full_output:
         entry["frozen"] = par.frozen
