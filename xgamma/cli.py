@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,16 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _version() -> str:
-    try:
-        return version("xgamma")
-    except PackageNotFoundError:
-        return "of a source tree that is not installed"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xgamma", description="Look at and convert gamma-ray datasets.")
-    parser.add_argument("--version", action="version", version=f"xgamma {_version()}")
+    parser.add_argument("--version", action="version", version=f"xgamma {version('xgamma')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     info = commands.add_parser("info", help="print what a file holds", description="Print what a file holds.")
