@@ -13,7 +13,7 @@ from xgamma.models.base import Declared, ModelBase
 from xgamma.models.units import array, energies
 
 if TYPE_CHECKING:
-    from regions import SkyRegion
+    pass
 
 __all__ = ["FRAMES", "SR", "PositionedSpatialModel", "SpatialModel"]
 
@@ -41,6 +41,8 @@ class SpatialModel(ModelBase):
     kind: ClassVar[str] = "spatial"
     # A pure function of plain arrays: lon, lat and energy by position, parameters by name.
     _evaluate: Callable[..., np.ndarray]
+    # The outline as a region of the package regions, which takes keywords for it.
+    to_region: Callable[..., Any]
 
     def __init__(self, frame: str = "icrs", **values: Any) -> None:
         super().__init__(**values)
@@ -154,16 +156,6 @@ class SpatialModel(ModelBase):
     def __call__(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
         """Return the values of the model, as `evaluate` does."""
         return self.evaluate(lon, lat, energy)
-
-    def to_region(self, **kwargs: Any) -> SkyRegion:
-        """Return the outline of the model.
-
-        Parameters
-        ----------
-        **kwargs
-            Passed to the region: ``visual``, ``meta``.
-        """
-        raise TypeError(f"{type(self).__name__} has no outline")
 
     def to_dict(self, full_output: bool = False) -> dict[str, Any]:
         """Return the model as it is written to YAML.

@@ -82,10 +82,6 @@ class CompoundSpectralModel(SpectralModel):
     def _children(self) -> Any:
         yield from self._pieces().values()
 
-    def _set_parameter(self, name: str, value: Any) -> None:
-        piece, inner = self._owners()[name]
-        self._pieces()[piece]._set_parameter(inner, value)
-
     def _owners(self) -> dict[str, tuple[str, str]]:
         """Return for each parameter the model that it belongs to and its name there."""
         pairs = [(piece, name) for piece, model in self._pieces().items() for name in model._parameters]
