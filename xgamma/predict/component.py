@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.coords import Axis, SkyGrid
+from xgamma.kernels.sphere import rotate
 from xgamma.predict.window import Window, around
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from xgamma.models import SkyModel
 
-__all__ = ["TILE", "Component", "components_of"]
+__all__ = ["TILE", "Component", "components_of", "flux_of", "located", "placed", "rotation_between"]
 
 TILE = 256
 """Size in pixels of the tiles into which models of all the sky are cut, to bound the memory of one of them."""
@@ -82,7 +83,7 @@ def rotation_between(frame_from: str, frame_to: str) -> NDArray[np.float64]:
     return np.asarray(axes.cartesian.xyz.value)
 
 
-def _psf_reach(ds: xr.Dataset) -> float:
+def psf_reach(ds: xr.Dataset) -> float:
     """Radius in deg beyond which the PSF vanishes."""
     return float(Axis.from_dataset(ds["psf"], "rad").to("deg").center[-1]) if "psf" in ds else 0.0
 
@@ -126,7 +127,7 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
                 "ConstantSpatialModel."
             )
         irf = {f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")}
-        reach = _psf_reach(ds) if irf["use_psf"] else 0.0
+        reach = psf_reach(ds) if irf["use_psf"] else 0.0
         common = {
             "name": model.name,
             "flux": flux_of(model, axis),
@@ -137,16 +138,47 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
         if spatial.evaluation_radius is None:
             out += _tiles(grid, whole, reach, common)
             continue
-        y, x = (float(v) for v in grid.position_to_labels(spatial.position))
-        if not (np.isfinite(y) and np.isfinite(x)):
-            continue
-        radius = float(spatial.evaluation_radius.to_value("deg"))
-        for turn in _turns(grid):
-            target = around(grid, y, x + turn, radius + reach)
-            if target & whole:
-                place = {"position": spatial.position, "y": y, "x": x + turn}
-                out.append(Component(**place, source=around(grid, y, x + turn, radius), target=target, **common))
+        out += placed(grid, whole, reach, {"position": spatial.position, **common})
     return out
+
+
+def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:
+    """Components of a model with a centre, one for each turn of a map around the sky that shows it.
+
+    Parameters
+    ----------
+    grid : SkyGrid
+        Grid of the counts.
+    whole : Window
+        All its pixels.
+    reach : float
+        Of the PSF in deg.
+    common : dict
+        The other attributes of the components.
+
+    Returns
+    -------
+    list of Component
+        Empty where the model does not reach the map.
+    """
+    spatial = common["spatial"]
+    y, x = located(grid, spatial, common["rotation"])
+    if not (np.isfinite(y) and np.isfinite(x)):
+        return []
+    radius = float(spatial.evaluation_radius.to_value("deg"))
+    out = []
+    for turn in _turns(grid):
+        target = around(grid, y, x + turn, radius + reach)
+        if target & whole:
+            out.append(Component(y=y, x=x + turn, source=around(grid, y, x + turn, radius), target=target, **common))
+    return out
+
+
+def located(grid: SkyGrid, spatial: Any, rotation: NDArray[np.float64]) -> tuple[float, float]:
+    """Labels of the centre of a model, given the matrix from the frame of the grid to that of the model."""
+    lon, lat = (np.array(v, dtype=np.float64) for v in spatial.position_lonlat)
+    y, x = grid.lonlat_to_labels(*rotate(lon, lat, rotation.T))
+    return float(y), float(x)
 
 
 def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:

@@ -6,6 +6,7 @@ npred[e, p] = sum_t D[t, e] F[t] R[t, p],    R[t] = PSF[t] (*) (X[t] M[t])
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid
 from xgamma.kernels import radial
 from xgamma.kernels.convolve import block_sum, contract_convolve
-from xgamma.kernels.interpolate import bilinear_points, separable
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component
+from xgamma.predict.response import Exposure, Response
 from xgamma.predict.window import Window, pixel_steps
 
-__all__ = ["Exposure", "Response", "extended_npred", "npred_on"]
+__all__ = ["Plan", "counts_on", "extended_counts", "npred_on", "plan_of"]
 
 Array = NDArray[np.float64]
 
@@ -33,75 +34,6 @@ _ROUNDING = 1e-12
 _MAX_FACTOR = 8
 _MAX_FINE_PIXELS = 600_000
 _MAX_SAMPLES = 400_000
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """A part of the exposure, in cm2 s, with the labels of its pixels.
-
-    Attributes
-    ----------
-    values : ndarray, shape (energy_true, y, x)
-        Exposure.
-    y, x : ndarray
-        Ascending labels on the grid of the counts, or on its own one.
-    border : tuple of float
-        Lowest and highest label of the whole map along y, then along x, outer half pixels included: beyond it there is
-        no exposure.
-    grid : SkyGrid or None
-        The grid of its own; None where it is that of the counts.
-    """
-
-    values: Array
-    y: NDArray[np.int64]
-    x: NDArray[np.int64]
-    border: tuple[float, float, float, float]
-    grid: SkyGrid | None = None
-
-    def at(self, grid: SkyGrid, y: Array, x: Array) -> Array:
-        """Interpolate to the outer product of labels y and x of a grid, shape (energy_true, y, x)."""
-        if self.grid is None:
-            inside = self._inside(y[:, None], x)
-            values = separable(self.values, self.y, self.x, y, x)
-            return values if inside.all() else np.where(inside, values, 0.0)
-        lon, lat = grid.labels_to_lonlat(y[:, None], x)
-        own_y, own_x = self.grid.lonlat_to_labels(*rotate_frames(grid, self.grid, lon, lat))
-        return np.where(self._inside(own_y, own_x), bilinear_points(self.values, self.y, self.x, own_y, own_x), 0.0)
-
-    def _inside(self, y: Array, x: Array) -> NDArray[np.bool_]:
-        y_0, y_1, x_0, x_1 = self.border
-        return (y >= y_0) & (y <= y_1) & (x >= x_0) & (x <= x_1)
-
-
-@dataclass(frozen=True)
-class Response:
-    """The response at the position of a component.
-
-    Attributes
-    ----------
-    edisp : ndarray, shape (energy_true, energy)
-        Probabilities.
-    profiles : ndarray, shape (n, rad), or None
-        Radial profiles of the PSF, n being the true or the reconstructed energies; None for no PSF.
-    rad : ndarray, shape (rad,)
-        Radii in rad.
-    reconstructed : bool
-        Whether the profiles are those of reconstructed energies.
-    """
-
-    edisp: Array
-    profiles: Array | None
-    rad: Array
-    reconstructed: bool = False
-
-
-def rotate_frames(source: SkyGrid, target: SkyGrid, lon: Array, lat: Array) -> tuple[Array, Array]:
-    """Take directions from the frame of one grid to that of another."""
-    from xgamma.predict.component import rotation_between
-
-    if source.frame == target.frame:
-        return lon, lat
-    return rotate(lon, lat, rotation_between(source.frame, target.frame))
 
 
 def npred_on(
@@ -129,21 +61,97 @@ def npred_on(
     ndarray, shape (energy, y, x)
         Predicted counts.
     """
-    profiles = None if response.profiles is None else radial.normalize(response.profiles, response.rad)
     matrix = component.flux[:, None] * response.edisp
-    if component.is_point:
-        points = [(1.0, component)]
-    elif profiles is not None and _is_compact(component, grid, profiles, response.rad):
-        points = _cloud(component, grid)
-    else:
-        return extended_npred(window, grid, component, exposure, matrix, profiles, response, energy_true)
+    return counts_on(window, grid, component, exposure, response, energy_true, matrix)
+
+
+def counts_on(
+    window: Window,
+    grid: SkyGrid,
+    component: Component,
+    exposure: Exposure,
+    response: Response,
+    energy_true: Array,
+    matrix: Array,
+    plan: Plan | None = None,
+) -> Array:
+    """Images of a component, combined linearly over true energy.
+
+    Parameters
+    ----------
+    window, grid, component, exposure, response, energy_true
+        As for `npred_on`; the flux of the component and the dispersion are not used.
+    matrix : ndarray, shape (energy_true, n)
+        Weight of each true energy in each result: flux x dispersion for predicted counts. Where the PSF is that of
+        reconstructed energies, ``n`` is a multiple of their number and they are the fast index.
+    plan : Plan, optional
+        How to integrate; by default what `plan_of` finds.
+
+    Returns
+    -------
+    ndarray, shape (n, y, x)
+        Linear in `matrix`, but that values below the rounding of the largest become zero.
+    """
+    profiles = None if response.profiles is None else radial.normalize(response.profiles, response.rad)
+    plan = plan or plan_of(grid, component, profiles, response.rad)
+    if plan.kind == "extended":
+        return extended_counts(window, grid, component, exposure, matrix, profiles, response, energy_true, plan)
     out = np.zeros((matrix.shape[1], *window.shape))
-    for weight, point in points:
+    for weight, point in [(1.0, component)] if plan.kind == "point" else _cloud(component, grid):
         counts = weight * matrix
         if component.use_exposure:
             counts = counts * exposure.at(grid, np.array([point.y]), np.array([point.x]))[:, 0]
         out += _point(window, grid, point, counts, profiles, response)
     return out
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a component is integrated: what depends on its shape and position by steps.
+
+    Attributes
+    ----------
+    kind : {"point", "cloud", "extended"}
+        Whether it is a point, a few points, or an image that is convolved.
+    factor : int
+        Into how many parts a pixel is cut along each dim.
+    sampled : bool
+        Whether the parts are fine enough to sample the PSF; otherwise it is integrated over them.
+    parts : int
+        Into how many parts these are cut again to integrate the model.
+    half : tuple of int
+        Reach of the PSF in pixels along y and x.
+    row, column : int
+        Labels of the pixel nearest to the component.
+    """
+
+    kind: str
+    factor: int = 1
+    sampled: bool = False
+    parts: int = 1
+    half: tuple[int, int] = (0, 0)
+    row: int = 0
+    column: int = 0
+
+
+def plan_of(grid: SkyGrid, component: Component, profiles: Array | None, rad: Array) -> Plan:
+    """Choose how to integrate a component, given the normalised profiles of the PSF at its position."""
+    if component.is_point:
+        return Plan("point")
+    if profiles is not None and _is_compact(component, grid, profiles, rad):
+        return Plan("cloud")
+    steps = pixel_steps(grid, component.y, component.x)
+    place: dict[str, Any] = {"row": round(component.y), "column": round(component.x)}
+    if profiles is None:
+        return Plan("extended", parts=_parts(component, grid, 1), **place)
+    need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
+    wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, rad)))
+    size = component.source.shape[0] * component.source.shape[1]
+    most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
+    factor = min(max(wanted, 1), most)
+    reach = np.degrees(rad[-1])
+    half = int(np.ceil(1.05 * reach / steps[0])), int(np.ceil(1.05 * reach / steps[1]))
+    return Plan("extended", factor, wanted <= most, _parts(component, grid, factor), half, **place)
 
 
 def _narrowest(profiles: Array, rad: Array) -> float:
@@ -202,8 +210,11 @@ def _point(
         return out
     terms = radial.polynomials(profiles, response.rad)
     # t: true energy, e: reconstructed energy, k: kind of term, r: segment in radius
-    per_energy = terms * counts.sum(axis=0)[:, None] if response.reconstructed else None
-    spread = np.einsum("te,ktr->ker", counts, terms) if per_energy is None else per_energy
+    if response.reconstructed:
+        repeated = np.tile(terms, (1, counts.shape[1] // terms.shape[1], 1))
+        spread = repeated * counts.sum(axis=0)[:, None]
+    else:
+        spread = np.einsum("te,ktr->ker", counts, terms)
     image = _pixel_integrals(window.edges(), grid, component.y, component.x, response.rad, spread)
     # Beyond the PSF the integrals along the border of a pixel cancel but for rounding.
     noise = _ROUNDING * np.abs(counts).sum(axis=0)[:, None, None]
@@ -225,7 +236,9 @@ def _around(grid: SkyGrid, labels_y: Array, labels_x: Array, y: float, x: float)
     return radial.tangent_plane(np.radians(lon), np.radians(lat), float(np.radians(lon_0)), float(np.radians(lat_0)))
 
 
-def model_image(component: Component, grid: SkyGrid, window: Window, factor: int, energy_true: Array) -> Array:
+def model_image(
+    component: Component, grid: SkyGrid, window: Window, factor: int, parts: int, energy_true: Array
+) -> Array:
     """Integral of the spatial model over pixels or their equal parts.
 
     Parameters
@@ -238,6 +251,8 @@ def model_image(component: Component, grid: SkyGrid, window: Window, factor: int
         Pixels wanted.
     factor : int
         Into how many parts a pixel is cut along each dim.
+    parts : int
+        Into how many parts these are cut again to integrate the model.
     energy_true : ndarray
         Centres of the true-energy bins in TeV.
 
@@ -247,7 +262,6 @@ def model_image(component: Component, grid: SkyGrid, window: Window, factor: int
         Without unit, or in the unit of the spatial model times sr.
     """
     spatial = component.spatial
-    parts = _parts(component, grid, factor)
     labels_y, labels_x = (_gauss_points(labels, factor * parts) for labels in window.labels(factor * parts))
     lon, lat = rotate(*grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :]), component.rotation)
     if spatial.is_energy_dependent:
@@ -277,7 +291,7 @@ def _solid_angles(grid: SkyGrid, window: Window) -> Array:
     return np.nan_to_num(SkyGrid.from_keywords(grid.keywords, *labels).solid_angle())
 
 
-def extended_npred(
+def extended_counts(
     window: Window,
     grid: SkyGrid,
     component: Component,
@@ -286,33 +300,22 @@ def extended_npred(
     profiles: Array | None,
     response: Response,
     energy_true: Array,
+    plan: Plan,
 ) -> Array:
-    """Predicted counts of an extended model, arguments as for `npred_on`.
+    """Images of an extended model, arguments as for `counts_on`.
 
     The model is integrated over pixels that are fine enough to resolve the PSF, and convolved with the PSF at their
     centres: the integral over the target pixel is then already in the image.
     """
-    steps = pixel_steps(grid, component.y, component.x)
-    factor, sampled = 1, False
-    if profiles is not None:
-        need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
-        wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, response.rad)))
-        size = component.source.shape[0] * component.source.shape[1]
-        most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
-        factor, sampled = min(max(wanted, 1), most), wanted <= most
-        reach = np.degrees(response.rad[-1])
-        half = int(np.ceil(1.05 * reach / steps[0])), int(np.ceil(1.05 * reach / steps[1]))
-    else:
-        half = (0, 0)
+    factor, half = plan.factor, plan.half
     source = window.grow(*half) & component.source
     out = np.zeros((matrix.shape[1], *window.shape))
     inner = window & source.grow(*half)
     if not (source and inner):
         return out
-    labels_y, labels_x = source.labels(factor)
-    image = model_image(component, grid, source, factor, energy_true)
+    image = model_image(component, grid, source, factor, plan.parts, energy_true)
     if component.use_exposure:
-        image = image * exposure.at(grid, labels_y, labels_x)
+        image = image * exposure.at(grid, *source.labels(factor))
     else:
         image = np.broadcast_to(image, (matrix.shape[0], *image.shape[1:]))
     offset = (inner.y_0 - source.y_0 + half[0]) * factor, (inner.x_0 - source.x_0 + half[1]) * factor
@@ -320,8 +323,9 @@ def extended_npred(
     if profiles is None:
         kernels, mixing = np.ones((1, 1, 1)), matrix
     else:
-        kernels, mixing = _kernels(grid, component, profiles, response.rad, half, factor, sampled), matrix
+        kernels, mixing = _kernels(grid, plan, profiles, response.rad), matrix
         if response.reconstructed:
+            kernels = np.tile(kernels, (matrix.shape[1] // kernels.shape[0], 1, 1))
             image, mixing = np.tensordot(matrix.T, image, axes=1), np.eye(matrix.shape[1])
     rows, columns = (
         slice(lo - start, hi - start)
@@ -331,19 +335,11 @@ def extended_npred(
     return out
 
 
-def _kernels(
-    grid: SkyGrid,
-    component: Component,
-    profiles: Array,
-    rad: Array,
-    half: tuple[int, int],
-    factor: int,
-    sampled: bool,
-) -> Array:
+def _kernels(grid: SkyGrid, plan: Plan, profiles: Array, rad: Array) -> Array:
     """PSF on the (2 * half + 1) fine pixels around the pixel nearest to the component, shape (n, y, x)."""
-    row, column = round(component.y), round(component.x)
+    row, column, half, factor = plan.row, plan.column, plan.half, plan.factor
     fine = [(np.arange(-h * factor, h * factor + 1) / factor) for h in half]
-    if sampled:
+    if plan.sampled:
         px, py = _around(grid, row + fine[0], column + fine[1], row, column)
         values = radial.profile_values(profiles, rad, np.nan_to_num(np.hypot(px, py), nan=np.inf))
     else:

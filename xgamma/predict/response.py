@@ -1,0 +1,176 @@
+"""The responses that a component needs, as arrays."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.coords import Axis, SkyGrid
+from xgamma.irf import edisp as edisp_lookup
+from xgamma.irf import psf as psf_lookup
+from xgamma.irf.lookup import sky_dims
+from xgamma.kernels.interpolate import bilinear_points, separable
+from xgamma.kernels.sphere import rotate
+from xgamma.predict.component import Component, rotation_between
+from xgamma.predict.window import Window, pixel_steps
+from xgamma.schema import suffix_of
+
+__all__ = ["Exposure", "Payload", "Response", "rotate_frames"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A part of the exposure, in cm2 s, with the labels of its pixels.
+
+    Attributes
+    ----------
+    values : ndarray, shape (energy_true, y, x)
+        Exposure.
+    y, x : ndarray
+        Ascending labels on the grid of the counts, or on its own one.
+    border : tuple of float
+        Lowest and highest label of the whole map along y, then along x, outer half pixels included: beyond it there is
+        no exposure.
+    grid : SkyGrid or None
+        The grid of its own; None where it is that of the counts.
+    """
+
+    values: Array
+    y: NDArray[np.int64]
+    x: NDArray[np.int64]
+    border: tuple[float, float, float, float]
+    grid: SkyGrid | None = None
+
+    def at(self, grid: SkyGrid, y: Array, x: Array) -> Array:
+        """Interpolate to the outer product of labels y and x of a grid, shape (energy_true, y, x)."""
+        if self.grid is None:
+            inside = self._inside(y[:, None], x)
+            values = separable(self.values, self.y, self.x, y, x)
+            return values if inside.all() else np.where(inside, values, 0.0)
+        lon, lat = grid.labels_to_lonlat(y[:, None], x)
+        own_y, own_x = self.grid.lonlat_to_labels(*rotate_frames(grid, self.grid, lon, lat))
+        return np.where(self._inside(own_y, own_x), bilinear_points(self.values, self.y, self.x, own_y, own_x), 0.0)
+
+    def _inside(self, y: Array, x: Array) -> NDArray[np.bool_]:
+        y_0, y_1, x_0, x_1 = self.border
+        return (y >= y_0) & (y <= y_1) & (x >= x_0) & (x <= x_1)
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response at the position of a component.
+
+    Attributes
+    ----------
+    edisp : ndarray, shape (energy_true, energy)
+        Probabilities.
+    profiles : ndarray, shape (n, rad), or None
+        Radial profiles of the PSF, n being the true or the reconstructed energies; None for no PSF.
+    rad : ndarray, shape (rad,)
+        Radii in rad.
+    reconstructed : bool
+        Whether the profiles are those of reconstructed energies.
+    """
+
+    edisp: Array
+    profiles: Array | None
+    rad: Array
+    reconstructed: bool = False
+
+
+def rotate_frames(source: SkyGrid, target: SkyGrid, lon: Array, lat: Array) -> tuple[Array, Array]:
+    """Take directions from the frame of one grid to that of another."""
+    if source.frame == target.frame:
+        return lon, lat
+    return rotate(lon, lat, rotation_between(source.frame, target.frame))
+
+
+class Payload:
+    """Arrays that a component needs, numpy or dask."""
+
+    def __init__(self, ds: xr.Dataset, grid: SkyGrid, component: Component) -> None:
+        self.grid = grid
+        self.component = component
+        exposure = ds["exposure"]
+        axis = Axis.from_dataset(exposure, "energy_true")
+        self.energy_true = axis.to("TeV").center
+        dims = sky_dims(exposure)
+        self.dims = dims
+        self.variable = exposure.variable.transpose("energy_true", *(dims or ()))
+        self.scale = u.Unit(exposure.attrs.get("units", "")).to("cm2 s")
+        self.labels = [exposure[dim].values for dim in dims or ()]
+        # A source just outside a map spills into it, with the exposure at the edge; emission of all the sky is
+        # predicted from the map alone, as nothing tells how it goes on.
+        whole_sky = component.spatial.evaluation_radius is None
+        borders = [_border(labels) for labels in self.labels] if whole_sky else []
+        self.border = tuple(limit for pair in borders for limit in pair) or (-np.inf, np.inf) * 2
+        self.own_grid = SkyGrid.from_dataset(exposure, suffix_of(dims[0])) if dims and dims[0] != "y" else None
+        perfect = ds.drop_vars("edisp", errors="ignore")
+        position = component.position
+        self.edisp = edisp_lookup.matrix(ds if component.use_edisp else perfect, position, axis)
+        self.profiles, self.rad, self.reconstructed = None, np.zeros(1), False
+        if "psf" in ds and component.use_psf:
+            psf = ds["psf"]
+            dim = psf_lookup.energy_dim(psf)
+            self.profiles = psf_lookup.profiles(ds, position)
+            self.rad = Axis.from_dataset(psf, "rad").to("rad").center
+            self.reconstructed = dim == "energy"
+            if dim not in ("energy", "energy_true"):
+                energy = axis.center * u.Unit(axis.unit)
+                self.profiles = psf_lookup.energy_matrix(Axis.from_dataset(psf, dim), energy) @ self.profiles
+
+    def moved(self, component: Component, edisp: Any, profiles: Any) -> Payload:
+        """Return the arrays of the same dataset for another component, with the responses at its position."""
+        new = copy.copy(self)
+        new.component, new.edisp, new.profiles = component, edisp, profiles
+        return new
+
+    def on(self, window: Window) -> tuple[Any, ...]:
+        """Collect what a prediction needs on a window; only the exposure that reaches it is taken."""
+        values, y, x = self._exposure(window)
+        exposure = values, self.scale, y, x, self.border, self.own_grid
+        return window, exposure, (self.edisp, self.profiles, self.rad, self.reconstructed), self.energy_true
+
+    def _exposure(self, window: Window) -> tuple[Any, NDArray[Any], NDArray[Any]]:
+        if self.dims is None:
+            zero = np.zeros(1, dtype=np.int64)
+            return self.variable.data[:, None, None], zero, zero
+        reach = np.degrees(self.rad[-1])
+        steps = pixel_steps(self.grid, self.component.y, self.component.x)
+        half = [int(np.ceil(1.05 * reach / step)) + 1 for step in steps]
+        need = window.grow(*half) & self.component.source
+        if self.component.is_point or not need:
+            row, column = int(np.floor(self.component.y)), int(np.floor(self.component.x))
+            need = Window(row - 2, row + 4, column - 2, column + 4)
+        bounds = [(need.y_0, need.y_1), (need.x_0, need.x_1)]
+        if self.own_grid is not None:
+            edge_y, edge_x = need.edges()
+            lon, lat = self.grid.labels_to_lonlat(edge_y[:, None], edge_x)
+            own = self.own_grid.lonlat_to_labels(*rotate_frames(self.grid, self.own_grid, lon, lat))
+            bounds = [(np.nanmin(v), np.nanmax(v)) for v in own]
+        variable, taken = self.variable, []
+        for dim, known, (low, high) in zip(self.dims, self.labels, bounds, strict=True):
+            order = np.argsort(known, kind="stable")
+            first = int(np.clip(np.searchsorted(known[order], low, side="right") - 2, 0, known.size - 1))
+            last = int(np.clip(np.searchsorted(known[order], high) + 2, first + 1, known.size))
+            chosen = order[first:last]
+            variable = variable.isel(
+                {dim: slice(first, last) if chosen[0] == first and chosen[-1] == last - 1 else chosen}
+            )
+            taken.append(known[chosen])
+        return variable.data, taken[0], taken[1]
+
+
+def _border(labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Outer edges of the first and last pixel; those of a strided map reach to half the stride."""
+    low, high = float(labels.min()), float(labels.max())
+    half = 0.5 * (high - low) / max(labels.size - 1, 1) or 0.5
+    return low - half, high + half
