@@ -30,7 +30,7 @@ def pad(
     pad_width : int or (int, int)
         Number of pixels on each side; a pair is (columns, rows), as longitude and latitude.
     mode : {"constant", "edge", "reflect", "symmetric"}
-        What new pixels hold, as for `numpy.pad`: zeros (``constant``) or values of the map. Masks are always False there.
+        What new pixels hold, as for `numpy.pad`: zeros or values of the map. Masks are False there.
     name : str, optional
         Name of the new dataset, by default that of the old one.
 

@@ -1,0 +1,168 @@
+"""Common grids and axes of datasets that are added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.coords import Axis, SkyGrid, suffixes
+from xgamma.reduce.rebuild import grid_dims
+from xgamma.schema import AXES, base_name
+
+__all__ = ["Embedding", "common_chunks", "common_grids", "embeddings", "same_axes"]
+
+Positions = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Where a dataset lies in the grids of a sum.
+
+    Attributes
+    ----------
+    positions : dict of str to (int, slice or ndarray)
+        By dim: the size in the sum, and the positions in it. Dims that are the same in both are left out.
+    """
+
+    positions: dict[Any, tuple[int, Positions]]
+
+    def along(self, dims: Sequence[Any]) -> Embedding:
+        """Return what concerns an array with these dims."""
+        return Embedding({dim: self.positions[dim] for dim in dims if dim in self.positions})
+
+    def index(self, dims: Sequence[Any], shape: Sequence[int]) -> tuple[Any, ...]:
+        """Return what takes the part of an array of the sum that the dataset covers."""
+        index = [self.positions[dim][1] if dim in self.positions else slice(None) for dim in dims]
+        if all(isinstance(where, slice) for where in index):
+            return tuple(index)
+        return np.ix_(*(np.arange(size)[where] for size, where in zip(shape, index, strict=True)))
+
+    def lazily(self, data: Any, dims: Sequence[Any], chunks: dict[Any, tuple[int, ...]]) -> Any:
+        """Put an array into zeros of the shape of the sum, as a dask array with the given chunks."""
+        import dask.array as da
+
+        data = da.asarray(data)
+        for axis, dim in enumerate(dims):
+            if dim not in self.positions:
+                continue
+            size, where = self.positions[dim]
+            widths = [(0, 0)] * data.ndim
+            if isinstance(where, slice):
+                widths[axis] = (where.start, size - where.stop)
+                data = da.pad(data, widths)
+            else:
+                # rows that the dataset lacks are taken from a row of zeros behind its last one
+                widths[axis] = (0, 1)
+                take = np.full(size, data.shape[axis])
+                take[where] = np.arange(data.shape[axis])
+                data = da.take(da.pad(data, widths), take, axis=axis)
+        return data.rechunk({axis: chunks[dim] for axis, dim in enumerate(dims) if dim in chunks})
+
+
+def common_chunks(parts: Sequence[Any], places: Sequence[Embedding], dims: Sequence[Any]) -> dict[Any, tuple[int, ...]]:
+    """Return chunks along the dims in which datasets cover parts of the sum: the largest that they have."""
+    out = {}
+    for axis, dim in enumerate(dims):
+        sizes = [place.positions[dim][0] for place in places if dim in place.positions]
+        if not sizes:
+            continue
+        largest = max(
+            max(part.chunks[axis], default=1) if hasattr(part, "dask") else part.shape[axis] for part in parts
+        )
+        step = max(largest, 1)
+        out[dim] = tuple(min(step, sizes[0] - start) for start in range(0, sizes[0], step))
+    return out
+
+
+def _name(ds: xr.Dataset, number: int) -> str:
+    return f"dataset {number} ({ds.attrs.get('name', 'without name')!r})"
+
+
+def same_axes(datasets: Sequence[xr.Dataset]) -> None:
+    """Check that all datasets have the bins of the first.
+
+    Raises
+    ------
+    ValueError
+        Where they differ; the dataset and the axis are named.
+    """
+    first = datasets[0]
+    axes = {str(dim): Axis.from_dataset(first, dim) for dim in first.dims if base_name(str(dim)) in AXES}
+    for number, ds in enumerate(datasets[1:], start=1):
+        for dim, mine in axes.items():
+            if dim not in ds.dims:
+                raise ValueError(f"{_name(ds, number)} has no dim {dim!r}, which {_name(first, 0)} has: both need it")
+            theirs = Axis.from_dataset(ds, dim)
+            if not mine.matches(theirs.to(mine.unit)):
+                raise ValueError(
+                    f"axis {dim!r} of {_name(ds, number)} has other bins than that of {_name(first, 0)}, "
+                    f"{theirs.lower[0]:.6g} to {theirs.upper[-1]:.6g} {theirs.unit} in {theirs.size} bins against "
+                    f"{mine.lower[0]:.6g} to {mine.upper[-1]:.6g} {mine.unit} in {mine.size}: bring both to the same "
+                    "bins first, as with resample_energy_axis"
+                )
+
+
+def common_grids(datasets: Sequence[xr.Dataset]) -> dict[str, SkyGrid]:
+    """Return the smallest grids, by suffix, that hold those of all datasets.
+
+    Raises
+    ------
+    ValueError
+        If grids are no parts of one grid, or one dataset lacks a grid that others have.
+    """
+    first = datasets[0]
+    wanted = suffixes(first)
+    out = {suffix: SkyGrid.from_dataset(first, suffix) for suffix in wanted}
+    labels: dict[str, list[list[NDArray[np.int64]]]] = {s: [[g.y], [g.x]] for s, g in out.items()}
+    for number, ds in enumerate(datasets[1:], start=1):
+        if set(suffixes(ds)) != set(wanted):
+            have, need = (sorted(grid_dims(s)[0] for s in group) for group in (suffixes(ds), wanted))
+            raise ValueError(
+                f"{_name(ds, number)} has maps along {have}, but {_name(first, 0)} along {need}: only datasets of one "
+                "kind add up"
+            )
+        for suffix, grid in out.items():
+            other = SkyGrid.from_dataset(ds, suffix)
+            if not grid.same_frame(other):
+                raise ValueError(
+                    f"the maps along {', '.join(grid_dims(suffix))} of {_name(ds, number)} and {_name(first, 0)} are "
+                    "not parts of one sky grid: make both from one grid, or cut both out of one"
+                )
+            for seen, own in zip(labels[suffix], (other.y, other.x), strict=True):
+                if not any(own is known or np.array_equal(own, known) for known in seen):
+                    seen.append(own)
+    return {suffix: SkyGrid(grid.keywords, *(_union(seen) for seen in labels[suffix])) for suffix, grid in out.items()}
+
+
+def _union(seen: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    if len(seen) == 1:
+        return seen[0]
+    if all(np.all(np.diff(labels) == 1) for labels in seen):
+        return np.arange(min(int(s[0]) for s in seen), max(int(s[-1]) for s in seen) + 1)
+    return np.unique(np.concatenate(seen))
+
+
+def embeddings(datasets: Sequence[xr.Dataset], grids: dict[str, SkyGrid]) -> list[Embedding]:
+    """Return where each dataset lies in common grids."""
+    out = []
+    for ds in datasets:
+        positions: dict[Any, tuple[int, Positions]] = {}
+        for suffix, grid in grids.items():
+            own = SkyGrid.from_dataset(ds, suffix)
+            for dim, whole, part in zip(grid_dims(suffix), (grid.y, grid.x), (own.y, own.x), strict=True):
+                if not np.array_equal(whole, part):
+                    positions[dim] = (whole.size, _positions(whole, part))
+        out.append(Embedding(positions))
+    return out
+
+
+def _positions(whole: NDArray[np.int64], part: NDArray[np.int64]) -> Positions:
+    where = np.searchsorted(whole, part)
+    if np.all(np.diff(where) == 1):
+        return slice(int(where[0]), int(where[-1]) + 1)
+    return where
