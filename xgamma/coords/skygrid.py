@@ -122,10 +122,12 @@ class SkyGrid:
             return grid
         present = obj.variables if isinstance(obj, xr.Dataset) else obj.coords
         missing = [names[key] for key in ("wcs", "y", "x") if names[key] not in present]
-        if missing:
+        lost = [names[key] for key in ("y", "x") if names[key] not in obj.dims]
+        if missing or lost:
+            why = f"the coordinates {missing}" if missing else f"the dims {lost}, of which a list such as [0] keeps one"
             raise ValueError(
-                f"there is no sky grid {names['y']!r}, {names['x']!r} here, for want of the coordinates {missing}; "
-                f"the dims are {tuple(obj.dims)}"
+                f"there is no sky grid {names['y']!r}, {names['x']!r} here, for want of {why}: the dims are "
+                f"{tuple(obj.dims)}"
             )
         try:
             return cls.from_keywords(obj[names["wcs"]].attrs, obj[names["y"]].to_numpy(), obj[names["x"]].to_numpy())

@@ -176,7 +176,7 @@ def _listed(regions: Any) -> list[Any]:
         return [PointSkyRegion(position) for position in regions.ravel()]
     if isinstance(regions, Region):
         return [regions]
-    if isinstance(regions, Iterable):
+    if isinstance(regions, Iterable | Regions):
         return [one for region in regions for one in _listed(region)]
     raise ValueError(f"{regions!r} is no region: give one of the regions package, DS9 text, or a list of them")
 
