@@ -83,8 +83,8 @@ def energy_mask(ds: xr.Dataset | xr.DataArray, energy_min: Any = None, energy_ma
     if not low <= high:
         raise ValueError(f"the limits {low:.6g} and {high:.6g} {axis.unit} of the energy mask are swapped or nan")
     found = (axis.lower >= low - RTOL * axis.lower) & (axis.upper <= high + RTOL * axis.upper)
-    coords = {key: ds.coords[key] for key in ds.coords if ds.coords[key].dims == ("energy",)}
-    return xr.DataArray(found, coords=xr.Dataset(coords=coords).coords, dims="energy", name="energy_mask")
+    keep = [key for key in ds.coords if ds.coords[key].dims == ("energy",)]
+    return xr.DataArray(found, coords=ds.coords.to_dataset()[keep].coords, dims="energy", name="energy_mask")
 
 
 def mask(ds: xr.Dataset) -> xr.DataArray:
