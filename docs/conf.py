@@ -12,7 +12,7 @@ copyright = "2026, the xgamma developers"
 version = release = installed_version("xgamma")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc", "myst_nb"]
-exclude_patterns = ["_build", "_generated"]
+exclude_patterns = ["_build", "_schema.md", "_api.md"]
 html_theme = "pydata_sphinx_theme"
 html_title = "xgamma"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
@@ -25,7 +25,8 @@ nb_execution_timeout = 120
 nb_merge_streams = True
 
 autodoc_typehints = "none"
-autosummary_generate = True
+# Pages are made for what this file lists, which another one includes.
+autosummary_generate = [str(Path(__file__).parent / "_api.md")]
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 autodoc_default_options = {"members": True}
@@ -87,8 +88,7 @@ def api_lists() -> str:
     return "\n".join(lines)
 
 
-generated = Path(__file__).parent / "_generated"
-generated.mkdir(exist_ok=True)
-for file, text in {"schema.md": schema_tables(), "api.md": api_lists()}.items():
-    if not (generated / file).exists() or (generated / file).read_text(encoding="utf-8") != text:
-        (generated / file).write_text(text, encoding="utf-8")
+for file, text in {"_schema.md": schema_tables(), "_api.md": api_lists()}.items():
+    path = Path(__file__).parent / file
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")

@@ -46,8 +46,8 @@ def main(folder: Path) -> None:
     print("predicted counts in each energy bin:", predicted.sum(["y", "x"]).values.round(1))
 
     # Masks are ordinary variables.
-    ring = ds.gp.region_mask(CircleSkyRegion(center, 1.2 * u.deg))
-    ds["mask_fit"] = ring & ds.gp.energy_mask("0.5 TeV", "10 TeV")
+    circle = ds.gp.region_mask(CircleSkyRegion(center, 1.2 * u.deg))
+    ds["mask_fit"] = ds.gp.energy_mask("0.5 TeV", "10 TeV") & circle
     print("statistic inside the masks:", float(ds.gp.stat_sum()))
 
     part = ds.gp.cutout(center, 2 * u.deg, name=ds.gp.name).gp.slice_by_energy("1 TeV", "5 TeV", name=ds.gp.name)
