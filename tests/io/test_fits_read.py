@@ -1,6 +1,7 @@
 """Reading FITS files: lazily, wherever the data are needed, and what the headers may say."""
 
 import gzip
+import importlib.metadata
 import os
 import pickle
 
@@ -101,6 +102,15 @@ def test_the_engine(path, no_compute):
     guess = XgammaBackendEntrypoint().guess_can_open
     assert guess(path) and guess("a.fit") and guess("A.FITS")
     assert not guess("a.nc") and not guess(b"SIMPLE") and not guess("fits")
+
+
+def test_no_engine_is_needed(path):
+    names = {point.name for point in importlib.metadata.entry_points(group="xarray.backends")}
+    if "xgamma" not in names:
+        pytest.skip("needs xgamma to be installed, which makes its engine known to xarray")
+    with xr.open_dataset(path, chunks={}) as ds:
+        assert dask.is_dask_collection(ds.counts)
+        xr.testing.assert_identical(ds.compute(), sample())
 
 
 def test_pickles_are_small_and_open_the_file_again(path):
