@@ -1,24 +1,53 @@
-"""Predicted counts of source models in a region: spectra without dims on the sky."""
+"""Predicted counts of source models in a region: datasets without dims on the sky."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
+import numpy as np
 import xarray as xr
+from astropy.coordinates import SkyCoord
 
-from xgamma.coords import Axis
+from xgamma.coords import Axis, SkyGrid
 from xgamma.irf import edisp
+from xgamma.irf.psf import energy_dim, energy_matrix, profiles
+from xgamma.kernels import radial
+from xgamma.kernels.circle import fraction_in_circle
 from xgamma.predict.component import flux_of
+from xgamma.predict.maps import map_npred
+from xgamma.reduce.regions import areas, inside_areas
 
 if TYPE_CHECKING:
     from xgamma.models import SkyModel
 
 __all__ = ["region_npred"]
 
+_ACROSS = 50
+"""Pixels across a region over which models are integrated."""
+_PARTS = 5
+"""Into how many parts along each side such a pixel is cut to find how much of it the region covers."""
+_MOST = 600
+"""Most pixels along a side of the map about a region."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """The region of a dataset, or what stands for one without extent."""
+
+    shapes: tuple[Any, ...]
+    center: SkyCoord
+
+    @property
+    def circle(self) -> Any:
+        """The region, if it is a circle."""
+        one = self.shapes[0]
+        return one if len(self.shapes) == 1 and type(one).__name__ == "CircleSkyRegion" else None
+
 
 def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
-    """Predicted counts of source models in the region of a spectrum.
+    """Predicted counts of source models in the region of a dataset.
 
     Parameters
     ----------
@@ -30,18 +59,111 @@ def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
     Returns
     -------
     DataArray, dims (energy,)
-        Flux x exposure x energy dispersion, summed over the models: the exposure holds what part of a source lies in
-        the region.
+        Flux x exposure x energy dispersion, summed over the models. A dataset with ``psf`` and a region predicts the
+        part of each model that reaches the region: the point spread function of a point source inside a circle, and
+        the model convolved and integrated over the region otherwise. Without them the exposure has to hold what part
+        of a source lies in the region; so it is for a model without spatial model and for the region of a point.
+
+    Raises
+    ------
+    ValueError
+        If the region is no DS9 text.
     """
-    exposure = ds["exposure"]
-    axis = Axis.from_dataset(exposure, "energy_true")
-    scale = u.Unit(exposure.attrs.get("units", "")).to("cm2 s")
-    perfect = ds.drop_vars("edisp", errors="ignore")
-    total = 0.0
+    axis = Axis.from_dataset(ds["exposure"], "energy_true")
+    region = _region_of(ds) if "psf" in ds else None
+    total: Any = 0.0
     for model in models:
-        counts = flux_of(model, axis)
-        if model.apply_irf.get("exposure", True):
-            counts = counts * (exposure.data * scale)
-        matrix = edisp.matrix(ds if model.apply_irf.get("edisp", True) else perfect, None, axis)
-        total = total + counts @ matrix
+        spatial = model.spatial_model
+        if region is None or spatial is None:
+            total = total + _spectrum(ds, model, axis, 1.0)
+        elif _is_simple(ds, model, region):
+            total = total + _spectrum(ds, model, axis, _contained(ds, spatial.position, region, axis))
+        else:
+            total = total + _integrated(ds, model, region)
     return xr.DataArray(total, dims=("energy",))
+
+
+def _region_of(ds: xr.Dataset) -> _Region | None:
+    text = ds.attrs.get("region")
+    if not text or not {"lon", "lat"} <= set(ds.coords):
+        return None
+    import regions as rg
+
+    try:
+        shapes = tuple(rg.Regions.parse(text, format="ds9"))
+    except Exception as error:  # the parser lets errors of many kinds through
+        raise ValueError(f"attrs['region'] is no text in DS9 format: {error}") from error
+    if not shapes or any(isinstance(shape, rg.PointSkyRegion) for shape in shapes):
+        return None
+    frame = str(ds["lon"].attrs.get("frame", "icrs"))
+    return _Region(shapes, SkyCoord(float(ds["lon"]), float(ds["lat"]), unit="deg", frame=frame))
+
+
+def _is_simple(ds: xr.Dataset, model: SkyModel, region: _Region) -> bool:
+    """Whether a model is a point source whose events in a circle follow from the profile of the PSF."""
+    radius = getattr(model.spatial_model, "evaluation_radius", None)
+    point = radius is not None and radius == 0
+    return point and region.circle is not None and model.apply_irf.get("psf", True) and "energy" not in ds["psf"].dims
+
+
+def _spectrum(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any:
+    counts: Any = flux_of(model, axis) * fraction
+    exposure = ds["exposure"]
+    if model.apply_irf.get("exposure", True):
+        counts = counts * (exposure.data * u.Unit(exposure.attrs.get("units", "")).to("cm2 s"))
+    perfect = ds.drop_vars("edisp", errors="ignore")
+    return counts @ edisp.matrix(ds if model.apply_irf.get("edisp", True) else perfect, None, axis)
+
+
+def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) -> Any:
+    psf = ds["psf"]
+    own = Axis.from_dataset(psf, energy_dim(psf))
+    rad = Axis.from_dataset(psf, "rad").to("rad").center
+    distance = float(position.separation(region.circle.center).rad)
+    radius = float(region.circle.radius.to_value("rad"))
+
+    def inside(table: np.ndarray) -> np.ndarray:
+        return fraction_in_circle(radial.normalize(table, rad), rad, distance, radius)
+
+    table = energy_matrix(own, axis.center * u.Unit(axis.unit)) @ profiles(ds).astype(np.float64)
+    if isinstance(table, np.ndarray):
+        return inside(table)
+    return table.rechunk({1: -1}).map_blocks(inside, dtype=np.float64, drop_axis=1)
+
+
+def _integrated(ds: xr.Dataset, model: SkyModel, region: _Region) -> Any:
+    """Predict counts on a map about the region, with the responses of its centre, and sum them inside."""
+    rad = Axis.from_dataset(ds["psf"], "rad").to("deg")
+    reach = float(rad.center[-1]) if model.apply_irf.get("psf", True) else 0.0
+    grid, covered = _map_about(region, reach)
+    exposure = ds["exposure"]
+    keep = [name for name in ("psf", "edisp") if name in ds]
+    here = ds[keep].drop_vars(["lon", "lat"], errors="ignore").assign_coords(grid.to_coords())
+    energy = Axis.from_dataset(ds, "energy")
+    if "energy" not in here.coords:
+        here = here.assign_coords(energy.to_coords())
+    # The map's exposure is the same everywhere; what the map holds beyond the region feeds the PSF's tails.
+    flat = exposure.variable.set_dims({"energy_true": exposure.size, "y": grid.y.size, "x": grid.x.size})
+    here = here.assign_coords(Axis.from_dataset(exposure, "energy_true").to_coords()).assign(exposure=flat)
+    counts = map_npred(here, [model])
+    return (counts.data * covered).sum(axis=(1, 2))
+
+
+def _map_about(region: _Region, reach: float) -> tuple[SkyGrid, np.ndarray]:
+    """Return a map that holds a region and a margin in deg, and what part of each pixel the region covers."""
+    frame = region.center.frame.name
+    probe = SkyGrid.create(region.center, width=1, binsz=1e-3, frame=frame, proj="TAN")
+    boxes = [shape.to_pixel(probe.fits_header()).bounding_box for shape in region.shapes]
+    y_0, x_0 = min(box.iymin for box in boxes), min(box.ixmin for box in boxes)
+    y_1, x_1 = max(box.iymax for box in boxes), max(box.ixmax for box in boxes)
+    middle_y, middle_x = (probe.shape[0] - 1) / 2, (probe.shape[1] - 1) / 2
+    # half of a square about the centre that holds the region
+    half = 1e-3 * max(y_1 - middle_y, middle_y - y_0, x_1 - middle_x, middle_x - x_0)
+    step = max(2 * half / _ACROSS, 2 * (half + reach) / _MOST)
+    number = 2 * int(np.ceil((half + reach) / step)) + 1
+    grid = SkyGrid.create(region.center, binsz=step, frame=frame, proj="TAN", shape=(number, number))
+    fine = SkyGrid.create(
+        region.center, binsz=step / _PARTS, frame=frame, proj="TAN", shape=(number * _PARTS, number * _PARTS)
+    )
+    inside = inside_areas(areas(list(region.shapes), fine), fine)
+    return grid, inside.reshape(number, _PARTS, number, _PARTS).mean(axis=(1, 3))

@@ -97,7 +97,8 @@ def to_spectrum_dataset(
 
 
 def _shown(area: Footprint) -> str:
-    return "; ".join(line for line in area.text.splitlines() if not line.startswith("#"))
+    lines = [line for line in area.text.splitlines() if not line.startswith("#")]
+    return "; ".join(lines if len(lines) <= 4 else [*lines[:3], f"{len(lines) - 3} more"])
 
 
 def _summed(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
