@@ -19,6 +19,7 @@ BINSZ = 0.02
 
 def make_store(path, size, energies, chunk):
     """Write a map dataset with Poisson counts, chunked on the sky."""
+    import astropy.units as u
     import dask.array as da
 
     import xgamma as xg
@@ -29,7 +30,7 @@ def make_store(path, size, energies, chunk):
         binsz=BINSZ,
         frame="galactic",
         energy=xg.energy_edges("0.1 TeV", "100 TeV", nbin=energies),
-        rad=np.linspace(0, 0.3, 31) * 1.0,
+        rad=np.linspace(0, 0.3, 31) * u.deg,
         binsz_irf=5,
         name="survey",
         chunks={"y": chunk, "x": chunk},

@@ -47,7 +47,7 @@ def from_grid(
     names = GridNames(suffix)
     grid = SkyGrid.from_dataset(obj, suffix)
     dims = (names["y"], names["x"])
-    chunks = [obj.chunksizes.get(dim) for dim in dims]
+    chunks = _sky_chunks(obj, dims)
     if chunks == [None, None]:
         data: Any = function(grid)
     else:
@@ -70,6 +70,14 @@ def from_grid(
     drop = [key for key in obj.coords if key in other or not set(obj.coords[key].dims) <= set(dims)]
     coords = obj.coords.to_dataset().drop_vars(drop).coords
     return xr.DataArray(data, coords=coords, dims=dims, attrs=attrs, name=name)
+
+
+def _sky_chunks(obj: xr.Dataset | xr.DataArray, dims: tuple[str, str]) -> list[tuple[int, ...] | None]:
+    """Chunks along the sky of the first lazy map; other maps may be cut differently."""
+    arrays = [obj] if isinstance(obj, xr.DataArray) else list(obj.data_vars.values())
+    maps = [array for array in arrays if array.chunks is not None and set(dims) <= set(array.dims)]
+    lazy = maps or [array for array in arrays if array.chunks is not None and set(dims) & set(array.dims)]
+    return [lazy[0].chunksizes.get(dim) if lazy else None for dim in dims]
 
 
 def _block(y: np.ndarray, x: np.ndarray, keywords: dict[str, Any], function: Callable[[SkyGrid], np.ndarray]) -> Any:

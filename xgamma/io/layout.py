@@ -90,8 +90,9 @@ def unpack(plain: xr.Dataset) -> xr.Dataset:
 def chunk_shapes(ds: xr.Dataset) -> dict[str, tuple[int, ...]]:
     """Choose the chunks in which variables are stored.
 
-    Maps are cut on the sky alone, into chunks of at most 8 MiB before compression, and all maps of a grid are cut
-    alike. Chunks of dask arrays are kept where they are regular and neither tiny nor huge.
+    All maps of a grid are cut alike on the sky, so that an opened dataset has one way of being chunked: as the dask
+    arrays among them where their chunks are regular and neither tiny nor huge, else into chunks of at most 8 MiB before
+    compression with whole energy axes.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def chunk_shapes(ds: xr.Dataset) -> dict[str, tuple[int, ...]]:
     """
     sky = _sky_chunks(ds)
     return {
-        str(name): _dask_shape(variable) or _bounded(variable, sky)
+        str(name): _shape(variable, sky)
         for name, variable in ds.variables.items()
         if variable.ndim and variable.size
     }
@@ -118,6 +119,10 @@ def _sky_chunks(ds: xr.Dataset) -> dict[str, int]:
         y, x = (f"{dim}_{suffix}" if suffix else dim for dim in "yx")
         ny, nx = ds.sizes[y], ds.sizes[x]
         maps = [variable for variable in ds.variables.values() if {y, x} <= set(variable.dims)]
+        kept = [dict(zip(m.dims, shape, strict=True)) for m in maps if (shape := _dask_shape(m))]
+        if kept:
+            chunks |= {dim: kept[0][dim] for dim in (y, x)}
+            continue
         depth = max((variable.nbytes // max(ny * nx, 1) for variable in maps), default=1)
         pixels = max(_TARGET // max(depth, 1), 1)
         chunk_y = min(ny, max(math.isqrt(pixels), pixels // max(nx, 1)))
@@ -127,8 +132,9 @@ def _sky_chunks(ds: xr.Dataset) -> dict[str, int]:
     return chunks
 
 
-def _bounded(variable: xr.Variable, sky: Mapping[str, int]) -> tuple[int, ...]:
-    shape = [sky.get(str(dim), size) for dim, size in variable.sizes.items()]
+def _shape(variable: xr.Variable, sky: Mapping[str, int]) -> tuple[int, ...]:
+    own = _dask_shape(variable) or variable.shape
+    shape = [sky.get(str(dim), size) for dim, size in zip(variable.dims, own, strict=True)]
     while math.prod(shape) * variable.dtype.itemsize > _LARGEST:
         longest = shape.index(max(shape))
         shape[longest] = math.ceil(shape[longest] / 2)
