@@ -7,6 +7,11 @@ from pathlib import Path
 
 import dask
 import pytest
+from hypothesis import settings
+
+# Examples are the same in each run, and a busy machine is no failure.
+settings.register_profile("xgamma", deadline=None, derandomize=True)
+settings.load_profile("xgamma")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,28 @@ def stat_sum(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
     ValueError
         If there are no counts.
     """
-    values = cash(ds, models).variable
-    inside = mask(ds)
-    if inside is not None:
-        values = values.where(inside.variable, 0.0)
-    return xr.DataArray(values.sum(), name="stat_sum", attrs={"units": "", "long_name": "sum of the fit statistic"})
+    counts = _counts(ds).variable
+    prediction = npred(ds, models).variable.transpose(*counts.dims)
+    inside = mask(ds).variable.set_dims(dict(counts.sizes)).transpose(*counts.dims)
+    total = _sum_blocks(kernels.cash_sum, counts.data, prediction.data, inside.data)
+    return xr.DataArray(total, name="stat_sum", attrs={"units": "", "long_name": "sum of the fit statistic"})
+
+
+def _sum_blocks(function: Callable[..., float], *arrays: Any) -> Any:
+    """Add up what a function gives for whole arrays, or for their chunks where one is lazy."""
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        return function(*arrays)
+    import dask.array as da
+
+    letters = tuple(range(arrays[0].ndim))
+    pairs = [item for array in arrays for item in (array, letters)]
+    # One number for each chunk: the bins of a chunk never leave it.
+    parts = da.blockwise(
+        lambda *blocks: np.full((1,) * len(letters), function(*blocks)),
+        letters,
+        *pairs,
+        adjust_chunks=dict.fromkeys(letters, 1),
+        dtype=np.float64,
+        meta=np.empty((0,) * len(letters)),
+    )
+    return parts.sum()

@@ -50,3 +50,21 @@ def test_wstat_background_is_the_best(n_on, n_off, alpha, mu_sig):
     trials = best + np.linspace(-0.5, 0.5, 11) + 1e-9
     trials = trials[trials > 0]
     assert (statistic.wstat(n_on, n_off, alpha, mu_sig, trials) >= value - 1e-6).all()
+
+
+@given(
+    n=st.lists(st.integers(0, 5), min_size=6, max_size=6),
+    mu=st.lists(st.sampled_from([0.0, -0.5, 1e-30, 0.3, 7.0]), min_size=6, max_size=6),
+    inside=st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_cash_sum_is_the_sum(n, mu, inside):
+    n, mu, inside = np.array(n), np.array(mu), np.array(inside)
+    expected = statistic.cash(n, mu)[inside].sum()
+    assert statistic.cash_sum(n, mu, inside) == pytest.approx(expected, rel=1e-12, abs=1e-20)
+
+
+def test_cash_sum_of_undefined_values():
+    inside = np.array([True, True, False])
+    assert np.isnan(statistic.cash_sum(np.array([0.0, 1, 1]), np.array([np.nan, 1, 1]), inside))
+    assert np.isnan(statistic.cash_sum(np.array([np.nan, 1, 1]), np.array([1.0, 1, 1]), inside))
+    assert np.isfinite(statistic.cash_sum(np.array([1.0, 1, np.nan]), np.array([1.0, 1, np.nan]), inside))

@@ -5,10 +5,12 @@ All are ``-2 ln L`` up to terms that do not depend on the prediction, and broadc
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["TRUNCATION", "cash", "cstat", "wstat", "wstat_background"]
+__all__ = ["TRUNCATION", "cash", "cash_sum", "cstat", "wstat", "wstat_background"]
 
 TRUNCATION = 1e-25
 """Predictions and counts at or below it are taken to be equal to it, so that no logarithm diverges."""
@@ -39,6 +41,27 @@ def cash(n_on: ArrayLike, mu_on: ArrayLike, truncation: float = TRUNCATION) -> N
     """
     mu = np.maximum(np.asarray(mu_on, dtype=np.float64), truncation)
     return 2 * (mu - np.asarray(n_on) * np.log(mu))
+
+
+def cash_sum(n_on: NDArray[Any], mu_on: NDArray[Any], inside: NDArray[np.bool_]) -> float:
+    r"""Sum of the Cash statistic; logarithms are taken only where there are counts.
+
+    Parameters
+    ----------
+    n_on, mu_on : ndarray
+        Observed and predicted counts, of one shape; predictions are truncated as in `cash`.
+    inside : ndarray of bool
+        Bins to sum over.
+
+    Returns
+    -------
+    float
+        :math:`2 (\sum \mu - \sum_{n > 0} n \ln \mu)`; nan if counts or predictions are.
+    """
+    bins = inside & (n_on != 0)
+    mu = np.maximum(mu_on[bins].astype(np.float64), TRUNCATION)
+    total = np.sum(mu_on, where=inside & (mu_on > TRUNCATION) | np.isnan(mu_on) & inside, dtype=np.float64)
+    return float(2 * (total - np.sum(n_on[bins] * np.log(mu))))
 
 
 def cstat(n_on: ArrayLike, mu_on: ArrayLike, truncation: float = TRUNCATION) -> NDArray[np.float64]:
