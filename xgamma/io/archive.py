@@ -64,10 +64,11 @@ def open_archive(
     try:
         ds = unpack(plain)
         check_structure(ds)
-    except FileFormatError:
+    except BaseException as error:
+        plain.close()
+        if isinstance(error, ValueError | KeyError) and not isinstance(error, FileFormatError):
+            raise FileFormatError(text, "", f"does not hold a dataset of xgamma: {error}") from error
         raise
-    except (ValueError, KeyError) as error:
-        raise FileFormatError(text, "", f"does not hold a dataset of xgamma: {error}") from error
     ds = ds if name is None else ds.assign_attrs(name=name)
     ds.set_close(plain.close)
     return ds
@@ -90,7 +91,11 @@ def open_plain(path: str, chunks: Any = None, verify: bool = True) -> xr.Dataset
     """
     with naming(path, ""):
         ds = xr.open_dataset(path, engine=_ArchiveBackend, chunks=chunks, verify=verify)
-        return ds if chunks is None else _read_tables(ds)
+        try:
+            return ds if chunks is None else _read_tables(ds)
+        except BaseException:
+            ds.close()
+            raise
 
 
 def _read_tables(ds: xr.Dataset) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,9 +35,11 @@ def naming(path: str, part: str) -> Iterator[None]:
     """
     try:
         yield
-    except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, Warning):
+    except (FileFormatError, PermissionError, MemoryError, Warning):
         raise  # clear enough, and no sign of damage
     except Exception as error:
+        if type(error) is FileNotFoundError:  # zarr has kinds of its own, for stores that are damaged
+            raise
         # Libraries answer damaged bytes with nearly every kind of error, bare ones included.
         cause = " ".join(str(error).split()) or "no reason given"
         raise FileFormatError(
@@ -93,4 +96,7 @@ class GuardedArray(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         with naming(self.path, self.name):
+            # Zarr would take all chunks of a store that is gone for chunks of zeros.
+            if "://" not in self.path and not os.path.exists(self.path):
+                raise FileNotFoundError(f"{self.path}: {self.name} cannot be read, the file was removed or renamed")
             return self.variable[key].values

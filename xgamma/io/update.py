@@ -151,7 +151,7 @@ def write_region(
     held.close()
 
     _check_arrays(target)
-    data = piece[written].drop_vars(list(piece.coords))
+    data = piece.drop_vars([name for name in piece.variables if name not in written])
     used = {dim: part for dim, part in slices.items() if dim in data.dims}
     text = "a write into " + ", ".join(f"{dim}={part.start}:{part.stop}" for dim, part in sorted(used.items()))
     text += " of " + ", ".join(sorted(map(str, written)))
@@ -201,7 +201,7 @@ def _check_equal(piece: xr.Dataset, held: xr.Dataset, where: str) -> None:
         if base_name(str(name)) == "wcs":
             if not same_keywords(variable.attrs, other.attrs):
                 raise ValueError(f"the dataset {where}: {name!r} is of another map than that of the store")
-        elif name in piece.coords and variable.dtype.kind == "f":
+        elif name in piece.coords and variable.dtype.kind in "iuf":
             if variable.shape != other.shape or not np.allclose(variable.values, other.values, rtol=_RTOL, atol=0):
                 raise ValueError(f"the dataset {where}: {name!r} is {variable.values}, in the store {other.values}")
         elif not variable.equals(other):
@@ -303,4 +303,5 @@ def _resize(path: Path, dim: str, size: int) -> None:
 
 def _write(data: xr.Dataset, path: Path, region: Mapping[str, slice]) -> None:
     parts = {dim: part for dim, part in region.items() if dim in data.dims}
+    data = data.drop_indexes(list(data.xindexes))  # xarray would leave out what is indexed
     data.to_zarr(path, mode="r+", region=parts, consolidated=False, align_chunks=True, write_empty_chunks=True)
