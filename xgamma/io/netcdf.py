@@ -11,6 +11,7 @@ import xarray as xr
 from xgamma.io.atomic import write_beside
 from xgamma.io.header import CHECKSUMS, check_checksums, check_format, checksums
 from xgamma.io.layout import chunk_shapes, pack
+from xgamma.io.trailer import add_trailer, check_trailer
 
 __all__ = ["open_netcdf", "write_netcdf"]
 
@@ -72,6 +73,7 @@ def _seal(path: os.PathLike[str]) -> None:
         text = checksums(_describe(raw))
     with netCDF4.Dataset(path, "a") as file:
         file.setncattr(CHECKSUMS, text)
+    add_trailer(path)
 
 
 def open_netcdf(path: str, verify: bool) -> xr.Dataset:
@@ -82,7 +84,7 @@ def open_netcdf(path: str, verify: bool) -> xr.Dataset:
     path : str
         The file.
     verify : bool
-        Whether metadata are compared with their checksums.
+        Whether the file and its metadata are compared with their checksums.
 
     Returns
     -------
@@ -94,6 +96,8 @@ def open_netcdf(path: str, verify: bool) -> xr.Dataset:
     FileFormatError
         It is no archive of this package, too new, or its metadata are damaged.
     """
+    if verify:
+        check_trailer(path)
     raw = _open(path)
     try:
         check_format(path, raw.attrs)
