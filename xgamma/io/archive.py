@@ -66,7 +66,7 @@ def open_archive(
         check_structure(ds)
     except BaseException as error:
         plain.close()
-        if isinstance(error, ValueError | KeyError) and not isinstance(error, FileFormatError):
+        if isinstance(error, ValueError | KeyError | TypeError) and not isinstance(error, FileFormatError):
             raise FileFormatError(text, "", f"does not hold a dataset of xgamma: {error}") from error
         raise
     ds = ds if name is None else ds.assign_attrs(name=name)

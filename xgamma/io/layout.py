@@ -106,15 +106,13 @@ def chunk_shapes(ds: xr.Dataset) -> dict[str, tuple[int, ...]]:
     """
     sky = _sky_chunks(ds)
     return {
-        str(name): _shape(variable, sky)
-        for name, variable in ds.variables.items()
-        if variable.ndim and variable.size
+        str(name): _shape(variable, sky) for name, variable in ds.variables.items() if variable.ndim and variable.size
     }
 
 
 def _sky_chunks(ds: xr.Dataset) -> dict[str, int]:
     """Return the chunk of each sky dim, such that the deepest map of the grid has chunks of the target size."""
-    chunks = {}
+    chunks: dict[str, int] = {}
     for suffix in coords.suffixes(ds):
         y, x = (f"{dim}_{suffix}" if suffix else dim for dim in "yx")
         ny, nx = ds.sizes[y], ds.sizes[x]
@@ -178,8 +176,8 @@ def _is_plain(name: str, value: object) -> bool:
     if isinstance(value, bool | np.bool_):
         return False
     if isinstance(value, int | np.integer):
-        return -(2**63) <= value < 2**63
-    return isinstance(value, float | np.floating) and bool(math.isfinite(float(value)))
+        return bool(-(2**63) <= value < 2**63)
+    return isinstance(value, float | np.floating) and math.isfinite(float(value))
 
 
 def _to_python(value: object) -> object:
