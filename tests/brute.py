@@ -19,7 +19,7 @@ def bilinear(values, labels_y, labels_x, y, x):
 
 
 def response(ds, position):
-    """Exposure (t) in cm2 s, radial profiles (t, rad) normalised on a fine grid, and dispersion (t, e) at a position."""
+    """Exposure (t) in cm2 s, normalised radial profiles (t, rad) and dispersion (t, e) at a position."""
     out = []
     for name, suffix in (("exposure", ""), ("psf", "psf"), ("edisp", "edisp")):
         array = ds[name]

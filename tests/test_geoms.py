@@ -1,6 +1,6 @@
 import numpy as np
-from tests.builders import make_map_dataset
 
+from tests.builders import make_map_dataset
 from xgamma.geoms import geoms
 
 

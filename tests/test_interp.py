@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.coordinates import SkyCoord
-from tests.builders import SKIES, make_map_dataset
 
+from tests.builders import SKIES, make_map_dataset
 from xgamma.coords import SkyGrid
 from xgamma.interp import interp_by_coord
 

@@ -2,8 +2,8 @@ import astropy.units as u
 import numpy as np
 import pytest
 import xarray as xr
-from tests.builders import make_map_dataset
 
+from tests.builders import make_map_dataset
 from xgamma.units import quantity, to_unit, unit_of
 
 

@@ -299,5 +299,3 @@ class DataArrayAccessor:
         from xgamma.plot import plot_grid
 
         return plot_grid(self._obj, **options)
-
-

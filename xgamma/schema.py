@@ -27,7 +27,7 @@ FORMAT = "xgamma"
 FORMAT_VERSION = "1.0"
 
 SUFFIXES = ("exposure", "psf", "edisp")
-"""What may stand behind ``x_``, ``y_``, ``wcs_``, ``lon_``, ``lat_``, ``energy_true_`` for a grid or axis of its own."""
+"""What may stand behind ``x_``, ``y_``, ``wcs_``, ``lon_``, ``lat_``, ``energy_true_`` of a grid of its own."""
 
 
 @dataclass(frozen=True)

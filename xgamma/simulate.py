@@ -94,7 +94,7 @@ def _expected(ds: xr.Dataset, models: ModelsLike) -> xr.DataArray:
 
 
 def _draw(
-    expected: NDArray[np.float64], bins: NDArray[np.int64], rows: NDArray[np.int64], keys: NDArray[np.uint64]
+    expected: NDArray[np.float64], bins: NDArray[np.int64], rows: NDArray[np.int64], keys: NDArray[np.unsignedinteger]
 ) -> NDArray[np.float64]:
     out = np.empty(expected.shape)
     for i, number in enumerate(bins[:, 0, 0]):

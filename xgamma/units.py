@@ -11,7 +11,7 @@ __all__ = ["quantity", "to_unit", "unit_of"]
 
 
 def unit_of(array: xr.DataArray) -> u.UnitBase:
-    """Unit of an array; without ``units`` in its attrs it has none.
+    """Return the unit of an array; without ``units`` in its attrs it has none.
 
     Raises
     ------

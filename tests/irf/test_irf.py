@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.coordinates import SkyCoord
+
 from tests import brute
 from tests.builders import SKIES, make_map_dataset
-
 from xgamma.coords import SkyGrid
 from xgamma.irf import edisp, psf
 from xgamma.irf.lookup import at_position, sky_dims

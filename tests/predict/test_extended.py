@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.coordinates import SkyCoord
+
 from tests import brute
 from tests.builders import SKIES, make_map_dataset
-
 from xgamma.coords import SkyGrid
 from xgamma.models import (
     ConstantSpatialModel,

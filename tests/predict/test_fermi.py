@@ -19,7 +19,7 @@ def test_reference(fermi_path, reference, shape):
     model = SkyModel(spectrum, SHAPES[shape], name="source")
     signal = npred_signal(ds, [model])
     total = signal.sum(("y", "x"))
-    # The PSF has 11 energies and the exposure 12: gammapy fills 11 of its 12 kernels, so that its last reconstructed bin
+    # The PSF has 11 energies and the exposure 12: gammapy fills 11 of its 12 kernels, so that its last bin
     # lacks what the last true energy adds. That bin is compared with flux x exposure x dispersion.
     np.testing.assert_allclose(total[:-1], expected["npred_signal_per_energy"][:-1], rtol=5e-3)
     np.testing.assert_allclose(npred(ds, [model]).sum(("y", "x"))[:-1], expected["npred_per_energy"][:-1], rtol=1e-5)

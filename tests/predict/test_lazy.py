@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import xarray as xr
-from tests.builders import SKIES, make_map_dataset
 
+from tests.builders import SKIES, make_map_dataset
 from xgamma.coords import SkyGrid
 from xgamma.models import (
     ConstantSpatialModel,
@@ -88,7 +88,7 @@ def test_grid_and_attrs(ds, operation):
 def test_strides(ds):
     models = make_models(ds)[:1]
     every_other = {"x": slice(None, None, 2), "y": slice(1, None, 3)}
-    # the exposure, a Gaussian of 2.5 deg, is interpolated between pixels 0.2 and 0.3 deg apart: h^2 / 8 sigma^2 = 2.6e-3
+    # the exposure, a Gaussian of 2.5 deg, is interpolated over 0.2 and 0.3 deg: h^2 / 8 sigma^2 = 2.6e-3
     np.testing.assert_allclose(
         npred_signal(ds.isel(every_other), models), npred_signal(ds, models).isel(every_other), rtol=2.7e-3
     )

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+
 from tests import brute
 from tests.builders import SKIES, make_map_dataset
-
 from xgamma.coords import SkyGrid
 from xgamma.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from xgamma.predict import npred_signal

@@ -22,7 +22,7 @@ def _ratio(difference: xr.DataArray, scale: xr.DataArray) -> xr.DataArray:
 METHODS: dict[str, Callable[[xr.DataArray, xr.DataArray], xr.DataArray]] = {
     "diff": lambda counts, model: counts - model,
     "diff/model": lambda counts, model: _ratio(counts - model, model),
-    "diff/sqrt(model)": lambda counts, model: _ratio(counts - model, np.sqrt(model)),
+    "diff/sqrt(model)": lambda counts, model: _ratio(counts - model, model**0.5),
 }
 """Residuals by the name of the method, as functions of counts and predicted counts."""
 

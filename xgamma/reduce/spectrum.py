@@ -127,7 +127,9 @@ def _summed(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
     gone = [dim for suffix in suffixes(ds) for dim in grid_dims(suffix)]
     lonlat = area.center.spherical
     attrs = {"units": "deg", "frame": area.center.frame.name}
-    place = {key: xr.Variable((), float(getattr(lonlat, key).deg), dict(attrs)) for key in ("lon", "lat")}
+    place: dict[Hashable, xr.Variable] = {
+        key: xr.Variable((), float(getattr(lonlat, key).deg), dict(attrs)) for key in ("lon", "lat")
+    }
     return rebuild(ds, variables, gone=gone, coords=place).assign_attrs(region=area.text)
 
 
@@ -163,7 +165,7 @@ def _check_uniform(*masks: NDArray[np.bool_], inside: NDArray[np.bool_], text: s
             f"the region {text} is cut by a mask in {int(cut.sum())} of {cut.size} bins of energy: take a region that "
             "mask_safe and mask_fit together leave whole or leave out, or drop the mask"
         )
-    return masks[0][..., inside].any(axis=-1)
+    return np.asarray(masks[0][..., inside].any(axis=-1))
 
 
 def _corrected(ds: xr.Dataset, area: Footprint) -> xr.DataArray:

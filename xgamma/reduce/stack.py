@@ -113,7 +113,7 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     places = embeddings(datasets, grids)
     sizes = {**first.sizes, **{dim: size for place in places for dim, (size, _) in place.positions.items()}}
     masks = [_Masks(ds) for ds in datasets]
-    lazy = any(ds.chunks for ds in datasets)
+    lazy = any(v.chunks is not None for ds in datasets for v in ds.data_vars.variables.values())
     sums: dict[str, xr.Variable] = {}
     for name, spec in VARIABLES.items():
         having = [i for i, ds in enumerate(datasets) if name in ds.data_vars]
@@ -136,9 +136,9 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         )
         here = [places[i].along(dims) for i in having]
         merge = np.logical_or if spec.dtype == "b" else np.add
-        data = _total(parts, here, dims, tuple(sizes[dim] for dim in dims), merge, lazy)
+        data = _total(parts, here, dims, tuple(sizes[dim] for dim in dims), merge, lazy and bool(dims))
         sums[name] = xr.Variable(dims, data, like.attrs)
-    variables = dict(_averages(sums))
+    variables: dict[Hashable, xr.Variable] = dict(_averages(sums))
     variables.update(union_gti(datasets) if len(datasets) > 1 else {n: v for n, v in _times(first)})
     for key, variable in first.data_vars.variables.items():
         if key in variables and set(variable.dims) == set(variables[key].dims):
@@ -179,7 +179,8 @@ class _Masks:
         """Return ``mask_safe`` itself, True everywhere if there is none."""
         if "mask_safe" in self._ds.variables:
             return self._ds.variables["mask_safe"]
-        like = next(v for n, v in self._ds.data_vars.variables.items() if VARIABLES[str(n)].dims[:1] == ("energy",))
+        having = (v for n, v in self._ds.data_vars.variables.items() if n in VARIABLES)
+        like = next(v for v in having if set(v.dims) in ({"energy"}, {"energy", "y", "x"}))
         return xr.ones_like(like, dtype=bool)._replace(attrs={})
 
 
