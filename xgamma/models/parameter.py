@@ -167,7 +167,7 @@ class Parameter(Lockable):
         number = scalar(value, self._unit, f"error of parameter {self.name!r}")
         if number < 0:
             raise ValueError(f"error of parameter {self.name!r} must not be negative, and is {number}")
-        self._error = number
+        self._error = number + 0.0  # no negative zero
 
     @property
     def frozen(self) -> bool:
