@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["region_npred"]
 
-_ACROSS = 50
-"""Pixels across a region over which models are integrated."""
+_ACROSS, _ACROSS_POINT = 60, 200
+"""Pixels across a region over which an extended model is integrated, and a point source, which is sharper."""
 _PARTS = 5
 """Into how many parts along each side such a pixel is cut to find how much of it the region covers."""
 _MOST = 600
@@ -101,9 +101,13 @@ def _region_of(ds: xr.Dataset) -> _Region | None:
 
 def _is_simple(ds: xr.Dataset, model: SkyModel, region: _Region) -> bool:
     """Whether a model is a point source whose events in a circle follow from the profile of the PSF."""
+    in_true_energy = "energy" not in ds["psf"].dims
+    return _is_point(model) and region.circle is not None and model.apply_irf.get("psf", True) and in_true_energy
+
+
+def _is_point(model: SkyModel) -> bool:
     radius = getattr(model.spatial_model, "evaluation_radius", None)
-    point = radius is not None and radius == 0
-    return point and region.circle is not None and model.apply_irf.get("psf", True) and "energy" not in ds["psf"].dims
+    return radius is not None and radius == 0
 
 
 def _spectrum(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any:
@@ -134,8 +138,13 @@ def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) 
 def _integrated(ds: xr.Dataset, model: SkyModel, region: _Region) -> Any:
     """Predict counts on a map about the region, with the responses of its centre, and sum them inside."""
     rad = Axis.from_dataset(ds["psf"], "rad").to("deg")
-    reach = float(rad.center[-1]) if model.apply_irf.get("psf", True) else 0.0
-    grid, covered = _map_about(region, reach)
+    margin = float(rad.center[-1]) if model.apply_irf.get("psf", True) else 0.0
+    half, across = _half_width(region), _ACROSS
+    if _is_point(model):
+        # all that has to lie on the map is the region and the source, if the PSF takes it into the region at all
+        margin = min(max(float(model.spatial_model.position.separation(region.center).deg) - half, 0.0), margin)
+        across = _ACROSS_POINT
+    grid, covered = _map_about(region, half, margin, across)
     exposure = ds["exposure"]
     keep = [name for name in ("psf", "edisp") if name in ds]
     here = ds[keep].drop_vars(["lon", "lat"], errors="ignore").assign_coords(grid.to_coords())
@@ -149,18 +158,21 @@ def _integrated(ds: xr.Dataset, model: SkyModel, region: _Region) -> Any:
     return (counts.data * covered).sum(axis=(1, 2))
 
 
-def _map_about(region: _Region, reach: float) -> tuple[SkyGrid, np.ndarray]:
-    """Return a map that holds a region and a margin in deg, and what part of each pixel the region covers."""
+def _half_width(region: _Region) -> float:
+    """Half the side in deg of a square about the centre that holds the region."""
     frame = region.center.frame.name
     probe = SkyGrid.create(region.center, width=1, binsz=1e-3, frame=frame, proj="TAN")
     boxes = [shape.to_pixel(probe.fits_header()).bounding_box for shape in region.shapes]
-    y_0, x_0 = min(box.iymin for box in boxes), min(box.ixmin for box in boxes)
-    y_1, x_1 = max(box.iymax for box in boxes), max(box.ixmax for box in boxes)
-    middle_y, middle_x = (probe.shape[0] - 1) / 2, (probe.shape[1] - 1) / 2
-    # half of a square about the centre that holds the region
-    half = 1e-3 * max(y_1 - middle_y, middle_y - y_0, x_1 - middle_x, middle_x - x_0)
-    step = max(2 * half / _ACROSS, 2 * (half + reach) / _MOST)
-    number = 2 * int(np.ceil((half + reach) / step)) + 1
+    middle_y, middle_x = ((size - 1) / 2 for size in probe.shape)
+    ends = [max(b.iymax - middle_y, middle_y - b.iymin, b.ixmax - middle_x, middle_x - b.ixmin) for b in boxes]
+    return 1e-3 * float(max(ends))
+
+
+def _map_about(region: _Region, half: float, margin: float, across: int) -> tuple[SkyGrid, np.ndarray]:
+    """Return a map that holds a region and a margin in deg, and what part of each pixel the region covers."""
+    frame = region.center.frame.name
+    step = max(2 * half / across, 2 * (half + margin) / _MOST)
+    number = 2 * int(np.ceil((half + margin) / step)) + 3
     grid = SkyGrid.create(region.center, binsz=step, frame=frame, proj="TAN", shape=(number, number))
     fine = SkyGrid.create(
         region.center, binsz=step / _PARTS, frame=frame, proj="TAN", shape=(number * _PARTS, number * _PARTS)
