@@ -11,11 +11,11 @@ from xarray.backends import BackendEntrypoint
 from xgamma.io.errors import FileFormatError
 from xgamma.io.guard import guard, naming
 from xgamma.io.layout import unpack
-from xgamma.io.netcdf import open_netcdf
+from xgamma.io.netcdf import NetcdfGroup, open_netcdf
 from xgamma.io.zarr import open_zarr
 from xgamma.validate import check_structure
 
-__all__ = ["open_archive", "open_plain"]
+__all__ = ["archive_kind", "open_archive", "open_plain"]
 
 _MAGIC = {b"\x89HDF\r\n\x1a\n": "netcdf", b"CDF\x01": "netcdf", b"CDF\x02": "netcdf", b"CDF\x05": "netcdf"}
 
@@ -24,7 +24,7 @@ _SMALL = 2**20
 
 
 def open_archive(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | NetcdfGroup,
     chunks: int | str | dict[Any, Any] | None = None,
     name: str | None = None,
     verify: bool = True,
@@ -35,8 +35,8 @@ def open_archive(
 
     Parameters
     ----------
-    path : path-like or str
-        A NetCDF file, the folder of a Zarr store, or the URL of a Zarr store that fsspec can read.
+    path : path-like, str or NetcdfGroup
+        A NetCDF file or a group of one, the folder of a Zarr store, or the URL of a Zarr store that fsspec can read.
     chunks : int, dict or "auto", optional
         As for `xarray.open_dataset`: with ``{}`` data are dask arrays in the chunks of the archive.
     name : str, optional
@@ -57,10 +57,14 @@ def open_archive(
     FileFormatError
         It is no archive of this package, too new, incomplete or damaged. A ValueError that names file and part.
     """
-    text = os.fspath(path)
-    if "://" not in text:
-        text = os.path.abspath(os.path.expanduser(text))
-    plain = open_plain(text, chunks, verify)
+    if isinstance(path, NetcdfGroup):
+        text = f"{path.path}, group {path.name!r}"
+        plain = open_plain(path, chunks, verify)
+    else:
+        text = os.fspath(path)
+        if "://" not in text:
+            text = os.path.abspath(os.path.expanduser(text))
+        plain = open_plain(text, chunks, verify)
     try:
         ds = unpack(plain)
         check_structure(ds)
@@ -74,13 +78,13 @@ def open_archive(
     return ds
 
 
-def open_plain(path: str, chunks: Any = None, verify: bool = True) -> xr.Dataset:
+def open_plain(path: str | NetcdfGroup, chunks: Any = None, verify: bool = True) -> xr.Dataset:
     """Open an archive without the indexes of this package.
 
     Parameters
     ----------
-    path : str
-        An absolute path or a URL.
+    path : str or NetcdfGroup
+        An absolute path, a URL, or a group.
     chunks, verify
         As for `open_archive`.
 
@@ -89,8 +93,9 @@ def open_plain(path: str, chunks: Any = None, verify: bool = True) -> xr.Dataset
     Dataset
         As `xgamma.io.layout.pack` made it.
     """
-    with naming(path, ""):
-        ds = xr.open_dataset(path, engine=_ArchiveBackend, chunks=chunks, verify=verify)
+    source: Any = path  # xarray hands on what it does not know
+    with naming(path if isinstance(path, str) else path.path, "" if isinstance(path, str) else path.name):
+        ds = xr.open_dataset(source, engine=_ArchiveBackend, chunks=chunks, verify=verify)
         try:
             return ds if chunks is None else _read_tables(ds)
         except BaseException:
@@ -116,27 +121,50 @@ class _ArchiveBackend(BackendEntrypoint):
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "verify")
 
     def open_dataset(self, filename_or_obj: Any, *, drop_variables: Any = None, verify: bool = True) -> xr.Dataset:
-        path = os.fspath(filename_or_obj)
-        raw = (open_zarr if _kind(path) == "zarr" else open_netcdf)(path, verify)
+        group = ""
+        if isinstance(filename_or_obj, NetcdfGroup):
+            path, group = filename_or_obj.path, filename_or_obj.name
+            raw = open_netcdf(filename_or_obj, verify)
+        else:
+            path = os.fspath(filename_or_obj)
+            raw = (open_zarr if archive_kind(path) == "zarr" else open_netcdf)(path, verify)
         try:
-            return _decode_cf(raw, path)
+            return _decode_cf(raw, path, group)
         except BaseException:
             raw.close()
             raise
 
 
-def _decode_cf(raw: xr.Dataset, path: str) -> xr.Dataset:
+def _decode_cf(raw: xr.Dataset, path: str, group: str) -> xr.Dataset:
     # Units of time stand here for plain numbers; a user's own timedeltas carry their type as an attr.
     deltas = {
         str(name): str(variable.attrs.get("dtype", "")).startswith("timedelta64")
         for name, variable in raw.variables.items()
     }
-    ds = xr.decode_cf(guard(raw, path), mask_and_scale=False, decode_timedelta=deltas)
+    ds = xr.decode_cf(guard(raw, path, group), mask_and_scale=False, decode_timedelta=deltas)
     ds.set_close(raw.close)
     return ds
 
 
-def _kind(path: str) -> str:
+def archive_kind(path: str) -> str:
+    """Tell what an archive is, by its content.
+
+    Parameters
+    ----------
+    path : str
+        A path or a URL.
+
+    Returns
+    -------
+    {"zarr", "netcdf"}
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file or folder.
+    FileFormatError
+        It is neither.
+    """
     if "://" in path:
         return "zarr"
     if os.path.isdir(path):

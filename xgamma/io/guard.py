@@ -47,7 +47,7 @@ def naming(path: str, part: str) -> Iterator[None]:
         ) from error
 
 
-def guard(ds: xr.Dataset, path: str) -> xr.Dataset:
+def guard(ds: xr.Dataset, path: str, group: str = "") -> xr.Dataset:
     """Return a dataset opened from a file with its variables still lazy and their errors named.
 
     Parameters
@@ -56,6 +56,8 @@ def guard(ds: xr.Dataset, path: str) -> xr.Dataset:
         Opened without chunks, cache and indexes.
     path : str
         The file, for the errors.
+    group : str
+        The group of the file, for the errors.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def guard(ds: xr.Dataset, path: str) -> xr.Dataset:
     """
 
     def guarded(name: str, variable: xr.Variable) -> xr.Variable:
-        data = indexing.LazilyIndexedArray(GuardedArray(variable, path, name))
+        data = indexing.LazilyIndexedArray(GuardedArray(variable, path, f"{group}/{name}" if group else name))
         return xr.Variable(variable.dims, data, variable.attrs, variable.encoding, fastpath=True)
 
     variables = {name: guarded(str(name), variable) for name, variable in ds.variables.items()}

@@ -10,10 +10,13 @@ from typing import Any
 from xgamma.io.errors import FileFormatError
 from xgamma.schema import FORMAT, FORMAT_VERSION
 
-__all__ = ["CHECKSUMS", "check_checksums", "check_format", "checksums"]
+__all__ = ["CHECKSUMS", "MEMBERS", "check_checksums", "check_format", "checksums"]
 
 CHECKSUMS = "xgamma_checksums"
 """The attr that holds the checksum of each variable's metadata, and under an empty name that of the attrs."""
+
+MEMBERS = "xgamma_members"
+"""The attr of an archive with several datasets that tells which there are, as JSON text."""
 
 _WAY_OUT = "if it was changed on purpose, open it with xgamma.io.archive.open_archive(path, verify=False)"
 
@@ -69,7 +72,7 @@ def check_checksums(path: str, attrs: Mapping[Any, Any], description: Mapping[st
             raise FileFormatError(path, part, f"differs from what was written, by damage or an edit; {_WAY_OUT}")
 
 
-def check_format(path: str, attrs: Mapping[Any, Any]) -> None:
+def check_format(path: str, attrs: Mapping[Any, Any], many: bool = False) -> None:
     """Check that a file is an archive of a version that this package knows.
 
     Parameters
@@ -78,6 +81,8 @@ def check_format(path: str, attrs: Mapping[Any, Any]) -> None:
         The file, for the errors.
     attrs : mapping
         The attrs of the file.
+    many : bool
+        Whether it should hold several datasets, or one.
 
     Raises
     ------
@@ -100,4 +105,12 @@ def check_format(path: str, attrs: Mapping[Any, Any]) -> None:
             path,
             "attribute 'format_version'",
             f"is {version}, newer than {FORMAT_VERSION}, which this version of xgamma reads: install a newer xgamma",
+        )
+    if many != (MEMBERS in attrs):
+        raise FileFormatError(
+            path,
+            "",
+            "holds one dataset, not several: open it with xgamma.open_dataset"
+            if many
+            else "holds several datasets: open it with xgamma.Datasets.read",
         )

@@ -16,7 +16,18 @@ from xgamma.io.errors import FileFormatError
 from xgamma.io.header import CHECKSUMS, check_checksums, check_format, checksums
 from xgamma.io.layout import chunk_shapes, pack
 
-__all__ = ["MARKER", "describe", "open_zarr", "read_root", "refuse_incomplete", "seal", "storable", "write_zarr"]
+__all__ = [
+    "MARKER",
+    "describe",
+    "open_zarr",
+    "open_zarr_groups",
+    "read_root",
+    "refuse_incomplete",
+    "seal",
+    "storable",
+    "write_zarr",
+    "write_zarr_groups",
+]
 
 MARKER = ".incomplete-"
 """How the names of empty groups begin that stand in a store while something is appended or written into it."""
@@ -84,9 +95,7 @@ def write_zarr(
             update.write_region(ds, path, region)
         return
     plain = storable(pack(ds, lonlat=lonlat))
-    target = local_path(path)
-    if overwrite and target.is_dir() and any(target.iterdir()) and not _is_store(target):
-        raise FileExistsError(f"{target} is a folder, but no Zarr store, and will not be replaced: remove it yourself")
+    target = _target(path, overwrite)
     with write_beside(target, overwrite=overwrite, directory=True) as beside:
         plain.to_zarr(
             beside,
@@ -99,6 +108,54 @@ def write_zarr(
             write_empty_chunks=True,
         )
         seal(beside)
+
+
+def write_zarr_groups(
+    groups: Mapping[str, xr.Dataset],
+    path: str | os.PathLike[str],
+    attrs: Mapping[str, str],
+    overwrite: bool = False,
+    lonlat: bool = True,
+) -> None:
+    """Write datasets to one Zarr store, a group each, which are stores of their own as well.
+
+    Parameters
+    ----------
+    groups : mapping of str to Dataset
+        Names of groups, and what `write_zarr` could write.
+    path, overwrite, lonlat
+        As for `write_zarr`.
+    attrs : mapping of str to str
+        Attrs of the store, as `xgamma.io.header.check_format` wants them.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, ValueError
+        As for `write_zarr`.
+    """
+    with write_beside(_target(path, overwrite), overwrite=overwrite, directory=True) as beside:
+        beside.mkdir()
+        documents: dict[str, Any] = {}
+        for name, ds in groups.items():
+            write_zarr(ds, beside / name, lonlat=lonlat)
+            group = read_root(str(beside / name))
+            arrays = group.pop("consolidated_metadata")["metadata"]
+            documents |= {name: group, **{f"{name}/{array}": document for array, document in arrays.items()}}
+        root = {
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {**attrs, CHECKSUMS: checksums({"": dict(attrs)})},
+            # With this, whoever opens it as a DataTree needs not look into every folder.
+            "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": documents},
+        }
+        (beside / "zarr.json").write_text(json.dumps(root), encoding="utf-8")
+
+
+def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    target = local_path(path)
+    if overwrite and target.is_dir() and any(target.iterdir()) and not _is_store(target):
+        raise FileExistsError(f"{target} is a folder, but no Zarr store, and will not be replaced: remove it yourself")
+    return target
 
 
 def storable(plain: xr.Dataset) -> xr.Dataset:
@@ -220,6 +277,35 @@ def open_zarr(path: str, verify: bool) -> xr.Dataset:
         consolidated=consolidated,
         zarr_format=3,
     )
+
+
+def open_zarr_groups(path: str, verify: bool = True) -> tuple[dict[str, Any], list[str]]:
+    """Open a store with many datasets.
+
+    Parameters
+    ----------
+    path : str
+        The folder of the store.
+    verify : bool
+        As for `open_zarr`.
+
+    Returns
+    -------
+    attrs : dict
+        Attrs of the store.
+    names : list of str
+        The groups, each a store below the folder that `xgamma.io.archive.open_archive` opens.
+
+    Raises
+    ------
+    FileFormatError
+        It is no such store, too new, or damaged.
+    """
+    attrs = read_root(path)["attributes"]
+    check_format(path, attrs, many=True)
+    if verify:
+        check_checksums(path, attrs, {"": {key: value for key, value in attrs.items() if key != CHECKSUMS}})
+    return attrs, sorted(folder.parent.name for folder in Path(path).glob("*/zarr.json"))
 
 
 def refuse_incomplete(path: Path) -> None:
