@@ -9,10 +9,10 @@ __all__ = ["contract_convolve", "block_sum"]
 
 Array = NDArray[np.float64]
 
-_ROUNDING = 1e-14
+ROUNDING = 1e-14
 
 
-def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x: slice) -> Array:
+def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x: slice, exact: bool = False) -> Array:
     """Convolve images and combine them linearly.
 
     The transform is linear, so that images are combined before the inverse one.
@@ -27,6 +27,8 @@ def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x:
         Weight of each image in each result.
     y, x : slice
         The part wanted of the full convolution, whose pixel 0 lies half a kernel before that of the images.
+    exact : bool
+        Whether to leave the rounding of the transforms where nothing reaches; it is linear in the images then.
 
     Returns
     -------
@@ -42,8 +44,10 @@ def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x:
     # Lines of the plane are combined at once: t true energies, e reconstructed ones, f frequencies.
     combined = (matrix.T @ transform.reshape(len(images), -1)).reshape(matrix.shape[1], *transform.shape[1:])
     out = irfft2(combined, shape)
+    if exact:
+        return out[:, y, x]
     # Where nothing reaches, the transforms leave rounding of either sign.
-    noise = _ROUNDING * np.abs(out).max(axis=(1, 2), keepdims=True)
+    noise = ROUNDING * np.abs(out).max(axis=(1, 2), keepdims=True)
     out = out[:, y, x]
     return np.where(np.abs(out) > noise, out, 0.0)
 

@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 __all__ = [
     "containment",
     "containment_radius",
+    "edge_integrals",
     "normalize",
     "pixel_integrals",
     "polynomials",
     "profile_values",
     "tangent_plane",
+    "turns",
 ]
 
 Array = NDArray[np.float64]
 
-_NEAR_NODES = 12
-_FAR_NODES = 3
+_NEAR_RULE = np.polynomial.legendre.leggauss(12)
+_FAR_RULE = np.polynomial.legendre.leggauss(3)
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -147,27 +149,77 @@ def tangent_plane(lon: Array, lat: Array, lon_0: float, lat_0: float) -> tuple[A
     return x * scale, y * scale
 
 
-def _quadrature(edges: Array, scale: float, nodes: int) -> tuple[Array, Array]:
-    """Radii and weights, (edge, node), of an integral of G(r) / r^2 * r^2 dphi along straight edges.
-
-    With h the distance of the line and t the position on it, r^2 dphi = h dt. The variable of the quadrature is
-    atan(t / c), c^2 = h^2 + scale^2: smooth where an edge is close to the centre and where the profile is narrow.
-    """
+def _lines(edges: Array) -> tuple[Array, Array, Array, Array]:
+    """Distance of each straight edge's line from the centre, its length, and where on the line it starts and stops."""
     x_0, y_0, x_1, y_1 = edges
     dx, dy = x_1 - x_0, y_1 - y_0
     length = np.hypot(dx, dy)
     length = np.where(length > 0, length, 1.0)
     h = (x_0 * y_1 - y_0 * x_1) / length
+    return h, length, (x_0 * dx + y_0 * dy) / length, (x_1 * dx + y_1 * dy) / length
+
+
+def _near_nodes(edges: Array, scale: float) -> tuple[Array, Array, Array]:
+    """Nodes of the integral of G dphi along edges close to the centre.
+
+    With h the distance of the line and t the position on it, r^2 dphi = h dt. The variable of the quadrature is
+    atan(t / c), c^2 = h^2 + scale^2: smooth where an edge is close to the centre and where the profile is narrow.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (4, edge)
+        x and y of the start, x and y of the end.
+    scale : float
+        Width of the narrowest feature of the profile.
+
+    Returns
+    -------
+    radius : ndarray, shape (edge, node)
+        Where the terms of G are taken.
+    factors : ndarray, shape (edge, node, 3)
+        What to multiply ``c``, ``a`` and ``b`` with; that of ``c`` is zero at the centre itself, where ``c`` is.
+    turn : ndarray, shape (edge,)
+        The integral of dphi.
+    """
+    h, _, start, stop = _lines(edges)
     c = np.sqrt(h**2 + scale**2)
-    lower, upper = np.arctan2((x_0 * dx + y_0 * dy) / length, c), np.arctan2((x_1 * dx + y_1 * dy) / length, c)
-    node, weight = np.polynomial.legendre.leggauss(nodes)
+    lower, upper = np.arctan2(start, c), np.arctan2(stop, c)
+    node, weight = _NEAR_RULE
     u = lower[:, None] + (upper - lower)[:, None] * (node + 1) / 2
     r = np.sqrt(h[:, None] ** 2 + (c[:, None] * np.tan(u)) ** 2)
-    return r, (upper - lower)[:, None] * weight / 2 * (h * c)[:, None] / np.cos(u) ** 2
+    w = (upper - lower)[:, None] * weight / 2 * (h * c)[:, None] / np.cos(u) ** 2
+    x_0, y_0, x_1, y_1 = edges
+    turn = np.arctan2(x_0 * y_1 - y_0 * x_1, x_0 * x_1 + y_0 * y_1)
+    return r, np.stack([np.divide(w, r**2, out=np.zeros_like(w), where=r > 0), w / 2, w * r / 3], axis=-1), turn
+
+
+def _far_nodes(edges: Array) -> tuple[Array, Array]:
+    """Nodes along edges that are short against their distance, as for `_near_nodes`; the variable is t itself."""
+    h, length, start, stop = _lines(edges)
+    node, weight = _FAR_RULE
+    t = start[:, None] + (stop - start)[:, None] * (node + 1) / 2
+    square = h[:, None] ** 2 + t**2
+    r = np.sqrt(square)
+    w = (h * length)[:, None] * weight / 2
+    return r, np.stack([np.divide(w, square, out=np.zeros_like(w), where=square > 0), w / 2, w * r / 3], axis=-1)
+
+
+def _is_near(edges: Array, width: float) -> NDArray[np.bool_]:
+    """Whether edges are so near the centre that profiles vary strongly along them; a pixel around it has only such."""
+    with np.errstate(invalid="ignore"):
+        return np.minimum(edges[0] ** 2 + edges[1] ** 2, edges[2] ** 2 + edges[3] ** 2) < 9 * width**2
+
+
+def _feature(rad: Array, width: float) -> float:
+    """Width that the nodes near the centre have to resolve."""
+    return float(min(rad[len(rad) // 8], width))
 
 
 def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, coefficients: Array) -> Array:
     """Integrate radial profiles over pixels.
+
+    Of pixels away from the centre the part of G beyond the last radius is left out, a constant whose integrals along a
+    closed border cancel: what is beyond the profile is zero, and the tails keep their digits.
 
     Parameters
     ----------
@@ -194,24 +246,105 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, 
             for c in (corner_x, corner_y)
         ]
     )
-    table = np.ascontiguousarray(coefficients.transpose(0, 2, 1))
+    last = coefficients[0, :, -1]
+    table = np.ascontiguousarray(coefficients.transpose(2, 0, 1))
+    inner = table.copy()
+    inner[:, 0] -= last
     along = np.zeros((edges.shape[1], coefficients.shape[1]))
+    turn = np.zeros(edges.shape[1])
     valid = np.isfinite(edges).all(axis=0)
-    with np.errstate(invalid="ignore"):
-        near = np.minimum(np.hypot(edges[0], edges[1]), np.hypot(edges[2], edges[3])) < 3 * width
-    scale = float(min(rad[len(rad) // 8], width))
-    for chosen, nodes in ((valid & near, _NEAR_NODES), (valid & ~near, _FAR_NODES)):
-        r, weight = _quadrature(edges[:, chosen], scale, nodes)
-        k = np.searchsorted(rad, r)
-        with np.errstate(divide="ignore"):
-            constant = np.where(k > 0, weight / r**2, 0.0)
-        # s: edge, q: node on it, n: profile
-        along[chosen] = sum(
-            np.einsum("sq,sqn->sn", term, table[i][k]) for i, term in enumerate((constant, weight / 2, weight * r / 3))
-        )
-    rows = along[: (ny + 1) * nx].T.reshape(-1, ny + 1, nx)
-    columns = along[(ny + 1) * nx :].T.reshape(-1, ny, nx + 1)
+    near = _is_near(edges, width) & valid
+    r, factors, turn[near] = _near_nodes(edges[:, near], _feature(rad, width))
+    # s: edge, q: node on it, c: term, n: profile
+    along[near] = np.einsum("sqc,sqcn->sn", factors, table[np.searchsorted(rad, r)]) - turn[near][:, None] * last
+    far = np.flatnonzero(valid & ~near)
+    r, factors = _far_nodes(edges[:, far])
+    reached = (r <= rad[-1]).any(axis=1)
+    k = np.searchsorted(rad, r[reached])
+    along[far[reached]] = np.einsum("sqc,sqcn->sn", factors[reached], inner[k])
+    rows, columns = _split(along.T, ny, nx)
+    out = np.diff(columns, axis=2) - np.diff(rows, axis=1)
+    around = _all_near(near, ny, nx)
+    rows, columns = _split(turn[None], ny, nx)
+    out += np.where(around, np.diff(columns, axis=2) - np.diff(rows, axis=1), 0.0) * last[:, None, None]
     dx, dy = np.diff(corner_x, axis=1)[:-1], np.diff(corner_y, axis=0)[:, :-1]
     area = dx * dy - np.diff(corner_y, axis=1)[:-1] * np.diff(corner_x, axis=0)[:, :-1]
     whole = np.isfinite(area + corner_x[1:, 1:] + corner_y[1:, 1:])
-    return (np.diff(columns, axis=2) - np.diff(rows, axis=1)) * np.where(whole, np.sign(np.nansum(area)), 0.0)
+    return out * np.where(whole, np.sign(np.nansum(area)), 0.0)
+
+
+def edge_integrals(
+    edges: Array,
+    rad: Array,
+    width: float,
+    coefficients: Array,
+    which: NDArray[np.intp],
+    profile: NDArray[np.intp],
+) -> Array:
+    """Integrate radial profiles along edges as `pixel_integrals` does, for chosen pairs of edge and profile.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (4, edge)
+        x and y of the start, x and y of the end.
+    rad, width
+        As for `pixel_integrals`.
+    coefficients : ndarray, shape (k, 3, n, rad + 1)
+        Of k sets of profiles.
+    which, profile : ndarray of int, shape (pair,)
+        The edge and the profile of each pair.
+
+    Returns
+    -------
+    ndarray, shape (k, pair)
+        Integrals of G dphi, less the part of G beyond the last radius.
+    """
+    last = coefficients[:, 0, :, -1]
+    # One row for each profile and segment: the rows of a pair are found by one index.
+    table = np.ascontiguousarray(coefficients.transpose(0, 2, 3, 1)).reshape(len(coefficients), -1, 3)
+    segments = coefficients.shape[3]
+    out = np.zeros((len(coefficients), which.size))
+    square = edges[0] ** 2 + edges[1] ** 2
+    # A wide margin around the last radius: the start of an edge stands for all of it.
+    reached = square <= (rad[-1] + 4 * width) ** 2
+    near = np.zeros(reached.size, dtype=bool)
+    near[reached] = _is_near(edges[:, reached], width)
+    pairs = np.flatnonzero(near[which])
+    if pairs.size:
+        r, factors, turn = _near_nodes(edges[:, near], _feature(rad, width))
+        own = (np.cumsum(near) - 1)[which[pairs]]
+        rows = (profile[pairs] * segments)[:, None] + np.searchsorted(rad, r)[own]
+        out[:, pairs] = np.einsum("pqc,kpqc->kp", factors[own], table[:, rows]) - turn[own] * last[:, profile[pairs]]
+    far = reached & ~near
+    pairs = np.flatnonzero(far[which])
+    own = (np.cumsum(far) - 1)[which[pairs]]
+    r, factors = _far_nodes(edges[:, far])
+    rows = (profile[pairs] * segments)[:, None] + np.searchsorted(rad, r)[own]
+    factors = factors[own].reshape(pairs.size, -1)
+    table[:, :, 0] -= np.repeat(last, segments, axis=1)
+    for out_k, inner in zip(out, table, strict=True):
+        # p: pair, j: node and term
+        out_k[pairs] = np.einsum("pj,pj->p", factors, inner.take(rows, axis=0).reshape(pairs.size, -1))
+    return out
+
+
+def turns(corner_x: Array, corner_y: Array) -> Array:
+    """Angle through which the border of each pixel runs around the centre, shape (y, x): 2 pi or 0, or parts on it."""
+
+    def turn(x: Array, y: Array, axis: int) -> Array:
+        (x_0, x_1), (y_0, y_1) = ((np.delete(v, -1, axis=axis), np.delete(v, 0, axis=axis)) for v in (x, y))
+        return np.arctan2(x_0 * y_1 - y_0 * x_1, x_0 * x_1 + y_0 * y_1)
+
+    return np.diff(turn(corner_x, corner_y, 0), axis=1) - np.diff(turn(corner_x, corner_y, 1), axis=0)
+
+
+def _split(along: Array, ny: int, nx: int) -> tuple[Array, Array]:
+    """Edges along rows, shape (n, ny + 1, nx), and along columns, shape (n, ny, nx + 1)."""
+    number = (ny + 1) * nx
+    return along[:, :number].reshape(-1, ny + 1, nx), along[:, number:].reshape(-1, ny, nx + 1)
+
+
+def _all_near(near: NDArray[np.bool_], ny: int, nx: int) -> NDArray[np.bool_]:
+    """Pixels whose four edges are near."""
+    rows, columns = _split(near[None].astype(np.float64), ny, nx)
+    return rows[0, 1:] + rows[0, :-1] + columns[0, :, 1:] + columns[0, :, :-1] == 4

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from xgamma.models import SkyModel
 
-__all__ = ["TILE", "Component", "components_of", "flux_of", "located", "placed", "rotation_between"]
+__all__ = ["TILE", "Component", "components_of", "flux_of", "located", "placed", "rotation_between", "turns_of"]
 
 TILE = 256
 """Size in pixels of the tiles into which models of all the sky are cut, to bound the memory of one of them."""
@@ -69,7 +69,7 @@ class Component:
         return (
             self.spatial is not None
             and self.spatial.evaluation_radius is not None
-            and self.spatial.evaluation_radius == 0
+            and self.spatial.evaluation_radius.value == 0
         )
 
 
@@ -167,7 +167,7 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
         return []
     radius = float(spatial.evaluation_radius.to_value("deg"))
     out = []
-    for turn in _turns(grid):
+    for turn in turns_of(grid):
         target = around(grid, y, x + turn, radius + reach)
         if target & whole:
             out.append(Component(y=y, x=x + turn, source=around(grid, y, x + turn, radius), target=target, **common))
@@ -209,7 +209,7 @@ def _middle(grid: SkyGrid, part: Window) -> tuple[float, float] | None:
     return float(y + rows[best]), float(x + columns[best])
 
 
-def _turns(grid: SkyGrid) -> tuple[int, ...]:
+def turns_of(grid: SkyGrid) -> tuple[int, ...]:
     """Shifts in pixels under which a map around the whole sky shows the same directions again."""
     turn = 360 / abs(float(grid.keywords["CDELT1"]))
     around_sky = grid.proj == "CAR" and grid.x.max() - grid.x.min() > 0.5 * turn and round(turn) == turn

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid
 from xgamma.predict.component import Component, components_of
 from xgamma.predict.response import Exposure, Payload, Response
-from xgamma.predict.tile import npred_on
+from xgamma.predict.tile import counts_on, npred_on
 from xgamma.predict.window import Window
 
 if TYPE_CHECKING:
     from xgamma.models import SkyModel
 
-__all__ = ["is_lazy", "map_npred"]
+__all__ = ["is_lazy", "map_npred", "map_response"]
 
 Array = NDArray[np.float64]
 
@@ -62,6 +62,41 @@ def map_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
         if not np.array_equal(order[dim], np.arange(order[dim].size)):
             data = data[(slice(None),) * axis + (np.argsort(order[dim]),)]
     return xr.DataArray(data, dims=("energy", "y", "x"))
+
+
+def map_response(ds: xr.Dataset, model: SkyModel, weights: Array) -> Array:
+    """Weighted sum over the pixels of the counts for a flux of 1 in each true-energy bin.
+
+    Parameters
+    ----------
+    ds : Dataset
+        As for `map_npred`, with ascending labels; a lazy one is computed.
+    model : SkyModel
+        The source model, of which the spectrum does not matter.
+    weights : ndarray, shape (y, x)
+        Weight of each pixel.
+
+    Returns
+    -------
+    ndarray, shape (energy_true, energy)
+        What turns the flux of the model into counts.
+    """
+    template = _template(ds)
+    grid = SkyGrid.from_dataset(ds)
+    y, x = (template[dim].values for dim in ("y", "x"))
+    total = np.zeros((ds.sizes["energy_true"], ds.sizes["energy"]))
+    for component in components_of(ds, grid, [model]):
+        payload = Payload(ds, grid, component)
+        window, (values, scale, *place), response, energy_true = payload.on(component.target & Window.of(y, x))
+        exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
+        edisp, unit = np.asarray(response[0]), np.eye(len(total))
+        # With a PSF in reconstructed energy the dispersion comes before it, otherwise after it.
+        matrix = (unit[:, :, None] * edisp[:, None]).reshape(len(total), -1) if payload.reconstructed else unit
+        images = counts_on(window, grid, component, exposure, Response(*response), energy_true, matrix)
+        part = weights[np.ix_((y >= window.y_0) & (y < window.y_1), (x >= window.x_0) & (x < window.x_1))]
+        sums = (images * part).sum(axis=(1, 2))
+        total += sums.reshape(total.shape) if payload.reconstructed else sums[:, None] * edisp
+    return total
 
 
 def _template(ds: xr.Dataset) -> xr.DataArray:

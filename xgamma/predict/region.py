@@ -16,13 +16,13 @@ from xgamma.irf.psf import energy_dim, energy_matrix, profiles
 from xgamma.kernels import radial
 from xgamma.kernels.circle import fraction_in_circle
 from xgamma.predict.component import flux_of
-from xgamma.predict.maps import map_npred
+from xgamma.predict.maps import map_npred, map_response
 from xgamma.reduce.regions import areas, inside_areas
 
 if TYPE_CHECKING:
     from xgamma.models import SkyModel
 
-__all__ = ["region_npred"]
+__all__ = ["region_npred", "region_response"]
 
 _ACROSS, _ACROSS_POINT = 60, 200
 """Pixels across a region over which an extended model is integrated, and a point source, which is sharper."""
@@ -79,8 +79,35 @@ def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
         elif _is_simple(ds, model, region):
             total = total + _spectrum(ds, model, axis, _contained(ds, spatial.position, region, axis))
         else:
-            total = total + _integrated(ds, model, region)
+            here, covered = _map_of(ds, model, region)
+            total = total + (map_npred(here, [model]).data * covered).sum(axis=(1, 2))
     return xr.DataArray(total, dims=("energy",))
+
+
+def region_response(ds: xr.Dataset, model: SkyModel) -> np.ndarray:
+    """Predict counts in the region of a dataset for a flux of 1 cm-2 s-1 in each true-energy bin.
+
+    Parameters
+    ----------
+    ds : Dataset
+        As for `region_npred`; a lazy one is computed.
+    model : SkyModel
+        The source model, of which the spectrum does not matter.
+
+    Returns
+    -------
+    ndarray, shape (energy_true, energy)
+        What turns the flux of the model into predicted counts.
+    """
+    axis = Axis.from_dataset(ds["exposure"], "energy_true")
+    region = _region_of(ds) if "psf" in ds else None
+    spatial = model.spatial_model
+    if region is None or spatial is None:
+        return np.asarray(_response(ds, model, axis, np.ones(axis.size)))
+    if _is_simple(ds, model, region):
+        return np.asarray(_response(ds, model, axis, _contained(ds, spatial.position, region, axis)))
+    here, covered = _map_of(ds, model, region)
+    return map_response(here, model, covered)
 
 
 def _region_of(ds: xr.Dataset) -> _Region | None:
@@ -111,12 +138,16 @@ def _is_point(model: SkyModel) -> bool:
 
 
 def _spectrum(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any:
-    counts: Any = flux_of(model, axis) * fraction
+    return flux_of(model, axis) @ _response(ds, model, axis, fraction * np.ones(axis.size))
+
+
+def _response(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any:
     exposure = ds["exposure"]
     if model.apply_irf.get("exposure", True):
-        counts = counts * (exposure.data * u.Unit(exposure.attrs.get("units", "")).to("cm2 s"))
+        fraction = fraction * (exposure.data * u.Unit(exposure.attrs.get("units", "")).to("cm2 s"))
     perfect = ds.drop_vars("edisp", errors="ignore")
-    return counts @ edisp.matrix(ds if model.apply_irf.get("edisp", True) else perfect, None, axis)
+    matrix = edisp.matrix(ds if model.apply_irf.get("edisp", True) else perfect, None, axis)
+    return fraction[:, None] * matrix
 
 
 def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) -> Any:
@@ -135,12 +166,12 @@ def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) 
     return table.rechunk({1: -1}).map_blocks(inside, dtype=np.float64, drop_axis=1)
 
 
-def _integrated(ds: xr.Dataset, model: SkyModel, region: _Region) -> Any:
-    """Predict counts on a map about the region, with the responses of its centre, and sum them inside."""
+def _map_of(ds: xr.Dataset, model: SkyModel, region: _Region) -> tuple[xr.Dataset, np.ndarray]:
+    """Return a map about the region with the responses of its centre, and what part of each pixel is inside."""
     rad = Axis.from_dataset(ds["psf"], "rad").to("deg")
     margin = float(rad.center[-1]) if model.apply_irf.get("psf", True) else 0.0
     half, across = _half_width(region), _ACROSS
-    if _is_point(model):
+    if model.spatial_model is not None and _is_point(model):
         # all that has to lie on the map is the region and the source, if the PSF takes it into the region at all
         margin = min(max(float(model.spatial_model.position.separation(region.center).deg) - half, 0.0), margin)
         across = _ACROSS_POINT
@@ -154,8 +185,7 @@ def _integrated(ds: xr.Dataset, model: SkyModel, region: _Region) -> Any:
     # The map's exposure is the same everywhere; what the map holds beyond the region feeds the PSF's tails.
     flat = exposure.variable.set_dims({"energy_true": exposure.size, "y": grid.y.size, "x": grid.x.size})
     here = here.assign_coords(Axis.from_dataset(exposure, "energy_true").to_coords()).assign(exposure=flat)
-    counts = map_npred(here, [model])
-    return (counts.data * covered).sum(axis=(1, 2))
+    return here, covered
 
 
 def _half_width(region: _Region) -> float:

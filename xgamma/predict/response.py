@@ -107,6 +107,7 @@ class Payload:
         self.variable = exposure.variable.transpose("energy_true", *(dims or ()))
         self.scale = u.Unit(exposure.attrs.get("units", "")).to("cm2 s")
         self.labels = [exposure[dim].values for dim in dims or ()]
+        self.is_ascending = all((np.diff(labels) == 1).all() for labels in self.labels)
         # A source just outside a map spills into it, with the exposure at the edge; emission of all the sky is
         # predicted from the map alone, as nothing tells how it goes on.
         whole_sky = component.spatial.evaluation_radius is None
@@ -132,6 +133,18 @@ class Payload:
         new = copy.copy(self)
         new.component, new.edisp, new.profiles = component, edisp, profiles
         return new
+
+    def at_point(self) -> tuple[Any, ...]:
+        """Collect the exposure at the pixels around the component, as `on` does for a window."""
+        row, column = int(np.floor(self.component.y)), int(np.floor(self.component.x))
+        if self.own_grid is None and self.dims is not None and self.is_ascending:
+            (first_y, first_x), shape = (labels[0] for labels in self.labels), self.variable.shape
+            j, i = (
+                int(np.clip(v, 0, max(n - 2, 0))) for v, n in ((row - first_y, shape[1]), (column - first_x, shape[2]))
+            )
+            values = self.variable.data[:, j : j + 2, i : i + 2]
+            return values, self.scale, self.labels[0][j : j + 2], self.labels[1][i : i + 2], self.border, None
+        return self.on(Window(row, row + 1, column, column + 1))[1]
 
     def on(self, window: Window) -> tuple[Any, ...]:
         """Collect what a prediction needs on a window; only the exposure that reaches it is taken."""

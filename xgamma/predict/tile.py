@@ -30,7 +30,7 @@ _RESOLVED_SHARP = 1.6
 _COMPACT = 1.75
 """Models within a radius of so many pixels (0.35 for one sigma of a Gaussian) are taken for a cloud of points."""
 _CLOUD_SAMPLES = 201
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 _MAX_FACTOR = 8
 _MAX_FINE_PIXELS = 600_000
 _MAX_SAMPLES = 400_000
@@ -74,6 +74,7 @@ def counts_on(
     energy_true: Array,
     matrix: Array,
     plan: Plan | None = None,
+    exact: bool = False,
 ) -> Array:
     """Images of a component, combined linearly over true energy.
 
@@ -86,22 +87,24 @@ def counts_on(
         reconstructed energies, ``n`` is a multiple of their number and they are the fast index.
     plan : Plan, optional
         How to integrate; by default what `plan_of` finds.
+    exact : bool
+        Whether to keep values below the rounding of the largest, which else become zero.
 
     Returns
     -------
     ndarray, shape (n, y, x)
-        Linear in `matrix`, but that values below the rounding of the largest become zero.
+        Linear in `matrix` where `exact`.
     """
     profiles = None if response.profiles is None else radial.normalize(response.profiles, response.rad)
     plan = plan or plan_of(grid, component, profiles, response.rad)
     if plan.kind == "extended":
-        return extended_counts(window, grid, component, exposure, matrix, profiles, response, energy_true, plan)
+        return extended_counts(window, grid, component, exposure, matrix, profiles, response, energy_true, plan, exact)
     out = np.zeros((matrix.shape[1], *window.shape))
     for weight, point in [(1.0, component)] if plan.kind == "point" else _cloud(component, grid):
         counts = weight * matrix
         if component.use_exposure:
             counts = counts * exposure.at(grid, np.array([point.y]), np.array([point.x]))[:, 0]
-        out += _point(window, grid, point, counts, profiles, response)
+        out += _point(window, grid, point, counts, profiles, response, exact)
     return out
 
 
@@ -199,7 +202,13 @@ def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]
 
 
 def _point(
-    window: Window, grid: SkyGrid, component: Component, counts: Array, profiles: Array | None, response: Response
+    window: Window,
+    grid: SkyGrid,
+    component: Component,
+    counts: Array,
+    profiles: Array | None,
+    response: Response,
+    exact: bool,
 ) -> Array:
     """Spread counts (energy_true, energy) with the radial PSF, integrated over each pixel."""
     if profiles is None:
@@ -216,8 +225,10 @@ def _point(
     else:
         spread = np.einsum("te,ktr->ker", counts, terms)
     image = _pixel_integrals(window.edges(), grid, component.y, component.x, response.rad, spread)
+    if exact:
+        return image
     # Beyond the PSF the integrals along the border of a pixel cancel but for rounding.
-    noise = _ROUNDING * np.abs(counts).sum(axis=0)[:, None, None]
+    noise = ROUNDING * np.abs(counts).sum(axis=0)[:, None, None]
     return np.where(np.abs(image) > noise, image, 0.0)
 
 
@@ -301,6 +312,7 @@ def extended_counts(
     response: Response,
     energy_true: Array,
     plan: Plan,
+    exact: bool,
 ) -> Array:
     """Images of an extended model, arguments as for `counts_on`.
 
@@ -331,7 +343,7 @@ def extended_counts(
         slice(lo - start, hi - start)
         for lo, hi, start in ((inner.y_0, inner.y_1, window.y_0), (inner.x_0, inner.x_1, window.x_0))
     )
-    out[:, rows, columns] = block_sum(contract_convolve(image, kernels, mixing, *part), factor)
+    out[:, rows, columns] = block_sum(contract_convolve(image, kernels, mixing, part[0], part[1], exact), factor)
     return out
 
 
