@@ -1,0 +1,245 @@
+"""The compiled statistic is that of the predictions."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.builders import SKIES
+from tests.likelihood.cases import (
+    FAR,
+    MOVE,
+    agree,
+    background,
+    map_dataset,
+    place,
+    reference,
+    source,
+    spectrum,
+    spectrum_dataset,
+)
+from tests.models.library import SPECTRAL
+from xgamma import models as xm
+from xgamma.likelihood import Likelihood
+from xgamma.predict import assign_models, npred
+
+
+@pytest.mark.parametrize("sky", SKIES)
+@pytest.mark.parametrize("kind", ["point", "gauss"])
+def test_projections(sky, kind):
+    ds = map_dataset(**SKIES[sky])
+    models = [source(ds, kind, **({"sigma": "0.15 deg"} if kind == "gauss" else {})), background(ds, norm=1.1)]
+    agree(ds, models, [{"source.index": 0.2, "test-bkg.tilt": 0.1}, MOVE, FAR, {"source.lat_0": 20.0}])
+
+
+@pytest.mark.parametrize("tag", SPECTRAL)
+def test_spectra(tag):
+    ds = map_dataset(npix=(12, 13))
+    spectral = SPECTRAL[tag]()
+    if spectral.is_norm_spectral_model:
+        models = [source(ds, free=False), xm.FoVBackgroundModel("test", spectral)]
+    else:
+        models = [source(ds, spectral=spectral, free=False), background(ds)]
+    lik = Likelihood(ds, models)
+    agree(ds, models, [{name: 0.02 * abs(x)} for name, x in zip(lik.parameters, lik.x0, strict=True)])
+
+
+SHAPES = {
+    "cloud": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.02 deg"),
+    "ellipse": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.2 deg", e=0.6, phi="30 deg"),
+    "disk": lambda ds: xm.DiskSpatialModel(**place(ds), r_0="0.3 deg"),
+    "shell": lambda ds: xm.ShellSpatialModel(**place(ds), radius="0.25 deg", width="0.1 deg"),
+    "general": lambda ds: xm.GeneralizedGaussianSpatialModel(**place(ds), r_0="0.2 deg"),
+    "const": lambda ds: xm.ConstantSpatialModel(value="30 sr-1"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes(shape):
+    ds = map_dataset(npix=(20, 21))
+    model = xm.SkyModel(spectrum(), SHAPES[shape](ds), name="source")
+    for par in model.parameters:
+        par.frozen = par.name == "reference"
+    lik = Likelihood(ds, [model])
+    moves = [{name: 0.03 * abs(x)} for name, x in zip(lik.parameters, lik.x0, strict=True) if "lat" not in name]
+    agree(ds, [model, background(ds)], moves)
+
+
+@pytest.mark.parametrize("irf", ["exposure", "psf", "edisp"])
+@pytest.mark.parametrize("kind", ["point", "gauss"])
+def test_apply_irf(irf, kind):
+    ds = map_dataset()
+    model = source(ds, kind, **({"sigma": "0.15 deg"} if kind == "gauss" else {}))
+    model.apply_irf = {irf: False}
+    if irf == "exposure":
+        model.spectral_model.amplitude.value = 300.0
+    agree(ds, [model, background(ds)], [MOVE, {"source.index": 0.1}])
+
+
+@pytest.mark.parametrize("options", [{"irf_on_sky": False}, {"migra": True}])
+def test_responses(options):
+    ds = map_dataset(**options)
+    agree(ds, [source(ds), background(ds)], [MOVE, FAR])
+
+
+def test_psf_in_reconstructed_energy():
+    ds = map_dataset()
+    rows = ds["psf"].isel(energy_true=slice(1, 5)).rename(energy_true="energy")
+    reco = ds.drop_vars(["psf", "psf_exposure"])
+    reco["psf"] = (("energy", "rad", "y_psf", "x_psf"), rows.values, ds["psf"].attrs)
+    agree(reco, [source(ds), background(ds)], [MOVE, {"source.index": 0.1}])
+    agree(reco, [source(ds, "gauss", sigma="0.15 deg"), background(ds)], [MOVE, {"source.index": 0.1}])
+
+
+@pytest.mark.parametrize("part", [{"x": slice(None, None, -1)}, {"y": slice(1, None, 2), "x": slice(None, None, 3)}])
+def test_strided_and_reversed_maps(part):
+    ds = map_dataset()
+    models = [source(ds), source(ds, "gauss", "wide", sigma="0.1 deg"), background(ds)]
+    agree(ds.isel(part), models, [MOVE])
+
+
+def test_source_beside_the_map():
+    """A source that starts outside of the map may come in, and one inside may leave."""
+    ds = map_dataset(npix=(30, 30))
+    model = source(ds, dx=60)
+    assert float(npred(ds, [model]).sum()) == pytest.approx(float(ds["background"].sum()))
+    steps = [{"source.lon_0": 6.0}, {"source.lon_0": 4.6}, {"source.index": 0.3}]
+    agree(ds, [model, background(ds)], steps)
+    agree(ds, [source(ds), background(ds)], [{"source.lon_0": -6.0}, {"source.lon_0": -1.6}])
+
+
+def test_masks():
+    ds = map_dataset()
+    for names in (["mask_safe"], ["mask_fit"], ["mask_safe", "mask_fit"]):
+        agree(ds.drop_vars(names), [source(ds), background(ds)], [MOVE])
+    holes = ds.assign(mask_fit=ds["mask_fit"] & (np.random.default_rng(1).random(ds["mask_fit"].shape) > 0.4))
+    agree(holes, [source(ds), background(ds)], [MOVE, FAR])
+
+
+def test_without_background():
+    ds = map_dataset().drop_vars("background")
+    agree(ds, [source(ds, "gauss", sigma="0.6 deg")], [{"source.index": 0.1}])
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5])
+def test_background_that_vanishes(value):
+    """Bins without background, or less than none, are evaluated one by one."""
+    ds = map_dataset()
+    some = np.random.default_rng(2).random(ds["background"].shape) < 0.3
+    ds["background"] = ds["background"].where(~some, value)
+    agree(ds, [source(ds), background(ds)], [MOVE, {"source.amplitude": -1.9e-11}, {"test-bkg.norm": 0.2}])
+
+
+def test_nan_in_the_background():
+    ds = map_dataset()
+    ds["background"] = ds["background"].where(np.arange(ds.sizes["x"]) != 12)
+    lik = Likelihood(ds, [source(ds), background(ds)])
+    assert np.isnan(lik(lik.x0)) and np.isnan(reference(lik, [ds], lik.x0))
+
+
+@pytest.mark.parametrize("amplitude", [-1e-13, -3e-12, -1e-9])
+def test_negative_amplitude(amplitude):
+    """A hole in the background that is shallow, and one that is deeper than the background."""
+    ds = map_dataset()
+    step = {"source.amplitude": amplitude - 2e-11}
+    agree(ds, [source(ds), background(ds)], [step, step | MOVE])
+    frozen = source(ds, free=False)
+    frozen.spectral_model.index.frozen = True
+    agree(ds, [frozen, background(ds)], [step])
+
+
+def test_negative_background():
+    ds = map_dataset()
+    agree(ds, [source(ds), background(ds)], [{"test-bkg.norm": -1.0}, {"test-bkg.norm": -1.3}])
+
+
+def test_no_counts_and_no_models():
+    ds = map_dataset()
+    empty = ds.assign(counts=ds["counts"] * 0)
+    agree(empty, [source(ds), background(ds)], [MOVE])
+    lik = agree(ds, [], [])
+    assert lik.parameters == () and lik.gradient([]).shape == (0,)
+    nothing = Likelihood(ds.assign(mask_fit=ds["mask_fit"] & False), [source(ds), background(ds)])
+    assert nothing(nothing.x0) == 0
+
+
+def test_spectrum_dataset():
+    spec = spectrum_dataset()
+    models = [xm.SkyModel(spectrum(), name="source"), background(spec)]
+    lik = agree(spec, models, [{"source.index": 0.2}, {"source.amplitude": -3e-9}, {"test-bkg.norm": 0.1}])
+    np.testing.assert_allclose(lik.npred(lik.x0 * 1.1), npred(spec, lik.models(lik.x0 * 1.1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["point", "gauss"])
+def test_region_dataset(kind):
+    """A region with a PSF sees what part of a source reaches it."""
+    ds = map_dataset()
+    here = place(ds, 0, 0)
+    region = f"galactic;circle({here['lon_0'][:-4]},{here['lat_0'][:-4]},0.2)"
+    model = source(ds, kind, **({"sigma": "0.15 deg"} if kind == "gauss" else {}))
+    agree(spectrum_dataset(ds, region), [model, background(ds)], [MOVE, {"source.index": 0.1}])
+
+
+def test_joint_datasets_share_and_link_parameters():
+    one, two = map_dataset(name="one"), map_dataset(name="two", seed=3, npix=(15, 18))
+    first, second = source(one, free=False), source(one, "gauss", "other", sigma="0.1 deg")
+    second.spectral_model.index = first.spectral_model.index
+    second.datasets_names = ["two"]
+    models = xm.Models([first, second, background(one), background(two)])
+    lik = agree([one, two], models, [{"source.index": 0.1}, {"other.sigma": 0.05, "two-bkg.norm": 0.1}])
+    assert lik.parameters.count("source.index") == 1 and "other.index" not in lik.parameters
+    np.testing.assert_allclose(lik.stat_sums(lik.x0).sum(), lik(lik.x0))
+    assert lik.stat_sums(lik.x0).dims == ("dataset",)
+
+
+def test_stored_models_of_one_name_are_one():
+    one, two = map_dataset(name="one"), map_dataset(name="two", seed=3)
+    first, second, third = (source(one, name=name) for name in ("source", "second", "third"))
+    second.datasets_names, third.datasets_names = ["one"], ["two"]
+    second.spectral_model.index = first.spectral_model.index
+    third.spectral_model.index = first.spectral_model.index
+    stored = [assign_models(one, [first, second]), assign_models(two, [first, third])]
+    lik = Likelihood(stored)
+    assert [name for name in lik.parameters if name.endswith("index")] == ["source.index"]
+    x = lik.x0
+    x[0] += 0.1
+    np.testing.assert_allclose(lik(x), reference(lik, [one, two], x), rtol=1e-10)
+    changed = source(one)
+    changed.spectral_model.index.value = 3
+    with pytest.raises(ValueError, match="'source' of dataset 'two' differs"):
+        Likelihood([stored[0], assign_models(two, [changed])])
+
+
+def test_priors_are_added_and_reported():
+    ds = map_dataset()
+    model = source(ds)
+    model.spectral_model.index.prior = xm.GaussianPrior(mu=2.0, sigma=0.1)
+    lik = agree(ds, [model, background(ds)], [{"source.index": 0.2}])
+    x = lik.x0
+    assert lik.prior(x) == pytest.approx(model.parameters.prior_stat_sum())
+    assert lik(x) == pytest.approx(float(lik.stat_sums(x).sum()) + lik.prior(x))
+
+
+def test_npred():
+    ds = map_dataset().isel(y=slice(None, None, -1))
+    models = [source(ds), source(ds, "gauss", "wide", sigma="0.2 deg"), background(ds)]
+    lik = Likelihood(ds, models)
+    x = lik.x0
+    x[lik.parameters.index("source.lon_0")] += 0.02
+    expected = npred(ds, lik.models(x))
+    actual = lik.npred(x)
+    np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-13)
+    assert actual.dims == expected.dims and actual.attrs == expected.attrs
+    xr.testing.assert_identical(actual.coords.to_dataset(), expected.coords.to_dataset())
+
+
+def test_real_data(cta_path):
+    from xgamma.io.open import open_dataset
+
+    ds = open_dataset(cta_path, name="cta")
+    point = xm.SkyModel(
+        xm.PowerLawSpectralModel(index=2.3, amplitude="2e-12 TeV-1 s-1 cm-2"),
+        xm.PointSpatialModel(lon_0="0.01 deg", lat_0="-0.02 deg", frame="galactic"),
+        name="source",
+    )
+    steps = [{"source.index": 0.2}, MOVE, {"source.lat_0": 0.9}, {"cta-bkg.norm": 0.5, "source.amplitude": -4e-12}]
+    agree(ds, [point, background(ds)], steps, rtol=1e-10)

@@ -1,0 +1,234 @@
+"""Datasets and models as one function of a parameter vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from xgamma.coords import Axis
+from xgamma.likelihood.bins import bins_of
+from xgamma.likelihood.cash import cash_term
+from xgamma.likelihood.lookup import lookups_of
+from xgamma.likelihood.mapsource import map_source
+from xgamma.likelihood.parameters import Vector, joint_models, part_of, vector_of
+from xgamma.likelihood.source import region_source
+from xgamma.likelihood.spectrum import Spectrum
+from xgamma.likelihood.wstat import wstat_term
+from xgamma.models import FoVBackgroundModel, Models, SkyModel
+from xgamma.predict import models_for
+from xgamma.schema import suffix_of
+from xgamma.statistic import stat_type
+
+__all__ = ["Likelihood"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What gives a prediction its labels back."""
+
+    dims: tuple[str, ...]
+    order: tuple[NDArray[np.intp], ...]
+    coords: xr.Dataset
+
+
+class Likelihood:
+    """Fit statistic of datasets as a function of the free parameters of models.
+
+    Everything is resolved once into arrays that nothing else refers to; afterwards it is a pure function, that may be
+    pickled and called from several threads. Spectra, and the norm of backgrounds, cost a product of a small matrix with
+    a vector; a source whose position or shape differs from those it was compiled with is evaluated on its window.
+
+    Parameters
+    ----------
+    datasets : Dataset or iterable of Dataset
+        With ``counts`` and what `xgamma.predict.npred` needs. Lazy ones are compiled a chunk at a time.
+    models : Models, list of models, or model, optional
+        By default those stored with the datasets, of which those of one name are one model.
+
+    Raises
+    ------
+    ValueError
+        If there is no dataset, a name occurs twice, or a dataset has no counts or no exposure.
+
+    Notes
+    -----
+    As in `xgamma.kernels.statistic.cash`, predictions at or below 1e-25 count as 1e-25. A negative flux is allowed:
+    where it could make a prediction negative every bin is evaluated, which is slower and gives the same numbers as
+    `xgamma.statistic.stat_sum`.
+    """
+
+    def __init__(self, datasets: xr.Dataset | Iterable[xr.Dataset], models: Any = None) -> None:
+        items = [datasets] if isinstance(datasets, xr.Dataset) else list(datasets)
+        if not items:
+            raise ValueError("A likelihood needs a dataset.")
+        names = [str(ds.attrs.get("name", "")) for ds in items]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"Names of datasets must be unique, and '{twice[0]}' occurs more than once.")
+        self._models = joint_models(items, models)
+        self._vector = vector_of(self._models)
+        free = self._models.parameters.free_unique_parameters
+        slots = {id(par): i for i, par in enumerate(free)}
+        self._terms = tuple(_term(ds, self._models, slots, self._vector.value) for ds in items)
+        self._frames = tuple(_frame(ds) for ds in items)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the free parameters, ``model.parameter``; linked ones occur once."""
+        return self._vector.names
+
+    @property
+    def vector(self) -> Vector:
+        """Units, limits, errors and priors of the free parameters."""
+        return self._vector
+
+    @property
+    def x0(self) -> Array:
+        """Values of the free parameters when the likelihood was compiled."""
+        return self._vector.value.copy()
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets."""
+        return tuple(term.name for term in self._terms)
+
+    def models(self, x: ArrayLike | None = None) -> Models:
+        """Return a copy of the models, with other values.
+
+        Parameters
+        ----------
+        x : array_like, optional
+            Values of the free parameters; by default those at which the likelihood was compiled.
+        """
+        out = self._models.copy()
+        if x is not None:
+            for par, value in zip(out.parameters.free_unique_parameters, self._vector.check(x), strict=True):
+                par.value = float(value)
+        return out
+
+    def __call__(self, x: ArrayLike) -> float:
+        """Return the statistic, priors included.
+
+        Parameters
+        ----------
+        x : array_like
+            Values of the free parameters, in their units and the order of `parameters`.
+        """
+        values = self._vector.check(x)
+        return sum(term(values) for term in self._terms) + self._vector.prior(values)
+
+    def prior(self, x: ArrayLike) -> float:
+        """Return the part of the statistic that is due to priors."""
+        return self._vector.prior(self._vector.check(x))
+
+    def stat_sums(self, x: ArrayLike) -> xr.DataArray:
+        """Return the statistic of each dataset, without priors.
+
+        Returns
+        -------
+        DataArray, dims (dataset,)
+        """
+        values = self._vector.check(x)
+        return xr.DataArray(
+            [term(values) for term in self._terms],
+            dims="dataset",
+            coords={"dataset": list(self.datasets)},
+            name="stat_sum",
+            attrs={"units": "", "long_name": "sum of the fit statistic"},
+        )
+
+    def gradient(self, x: ArrayLike) -> Array:
+        """Return the derivatives of the statistic with respect to the free parameters."""
+        values = self._vector.check(x)
+        return sum((term.gradient(values) for term in self._terms), self._vector.prior_gradient(values))
+
+    def npred(self, x: ArrayLike, dataset: str | None = None) -> xr.DataArray:
+        """Predict the counts of a dataset.
+
+        Parameters
+        ----------
+        x : array_like
+            Values of the free parameters.
+        dataset : str, optional
+            Its name; it may be left out if there is one.
+
+        Returns
+        -------
+        DataArray, dims (energy, y, x) or (energy,)
+
+        Raises
+        ------
+        ValueError
+            If there is no such dataset.
+        """
+        if dataset is None and len(self._terms) == 1:
+            dataset = self.datasets[0]
+        if dataset not in self.datasets:
+            raise ValueError(f"There is no dataset {dataset!r}; choose from {', '.join(map(repr, self.datasets))}.")
+        i = self.datasets.index(dataset)
+        frame, values = self._frames[i], self._terms[i].npred(self._vector.check(x))
+        for axis, order in enumerate(frame.order, start=1):
+            values = np.take(values, order, axis=axis)
+        data = values if len(frame.dims) == 3 else values[:, 0, 0]
+        out = xr.DataArray(data, dims=frame.dims, name="npred", attrs={"units": "", "long_name": "predicted counts"})
+        return out.assign_coords(frame.coords.copy(deep=True).coords)
+
+    def __repr__(self) -> str:
+        return f"Likelihood(datasets={list(self.datasets)}, parameters={list(self.parameters)})"
+
+
+def _frame(ds: xr.Dataset) -> _Frame:
+    counts = ds["counts"]
+    dims = tuple(dim for dim in ("energy", "y", "x") if dim in counts.dims)
+    order = tuple(np.argsort(np.argsort(ds[dim].values, kind="stable")) for dim in dims[1:])
+    names = {name for name in counts.coords if not suffix_of(str(name))}
+    coords = ds.coords.to_dataset()
+    coords = coords.drop_vars(set(coords.variables) - names)
+    return _Frame(dims, order, coords.copy(deep=True))
+
+
+def _term(ds: xr.Dataset, models: Models, slots: dict[int, int], x: Array) -> Any:
+    """Compile a dataset."""
+    name = str(ds.attrs.get("name", ""))
+    chosen = list(models_for(ds, models))
+    on_off = stat_type(ds) == "wstat"
+    bins = bins_of(ds, every=on_off)
+    sources = [model for model in chosen if isinstance(model, SkyModel)]
+    if sources and "exposure" not in ds:
+        raise ValueError(f"Dataset '{name}' has no variable 'exposure', which models need to predict counts.")
+    moving = [m for m in sources if m.spatial_model is not None and part_of(m.spatial_model, slots).free]
+    lookups = lookups_of(ds, bins.grid.frame) if moving and bins.grid is not None else None
+    compiled: list[Any] = []
+    for model in sources:
+        axis = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV")
+        spectrum = Spectrum(part_of(model.spectral_model, slots), axis.lower.copy(), axis.upper.copy())
+        if bins.grid is None:
+            spatial = None if model.spatial_model is None else part_of(model.spatial_model, slots)
+            compiled.append(region_source(ds, bins, model, spectrum, spatial, x))
+            continue
+        if model.spatial_model is None:
+            raise ValueError(
+                f"Model '{model.name}' has no spatial model: a map needs one, such as PointSpatialModel or "
+                "ConstantSpatialModel."
+            )
+        spatial = part_of(model.spatial_model, slots)
+        compiled.append(map_source(ds, bins, model, spectrum, spatial, x, lookups))
+    if on_off:
+        return wstat_term(ds, name, bins, tuple(compiled))
+    scaling = [model for model in chosen if isinstance(model, FoVBackgroundModel)]
+    if len(scaling) > 1:
+        raise ValueError(
+            f"More than one background model applies to dataset '{name}': {[model.name for model in scaling]}."
+        )
+    background = None
+    if scaling and "background" in ds:
+        energy = Axis.from_dataset(ds["background"], "energy").to("TeV").center.copy()
+        background = Spectrum(part_of(scaling[0].spectral_model, slots), energy, energy)
+    return cash_term(name, bins, background, tuple(compiled))

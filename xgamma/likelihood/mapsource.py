@@ -1,0 +1,326 @@
+"""Source models on maps: compiled where they stand, and evaluated anew on their window where they move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.coords import Axis
+from xgamma.kernels import radial
+from xgamma.kernels.sphere import rotate
+from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.lookup import Lookups
+from xgamma.likelihood.parameters import Part
+from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
+from xgamma.likelihood.point import PointWindow, point_window
+from xgamma.likelihood.source import Contribution, Fixed, contribution, fixed_of
+from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
+from xgamma.models import SkyModel
+from xgamma.predict.component import (
+    Component,
+    components_of,
+    located,
+    placed,
+    psf_reach,
+    rotation_between,
+    turns_of,
+)
+from xgamma.predict.response import Exposure, Payload, Response
+from xgamma.predict.tile import Plan, plan_of
+from xgamma.predict.window import pixel_steps
+
+__all__ = ["MapSource", "map_source"]
+
+Array = NDArray[np.float64]
+
+_STEP, _WIDE_STEP = 2e-3, 0.1
+"""Steps of the differences in position and shape, in pixels or relative to a parameter: smooth and sharp models."""
+_NARROW = np.array([-1.0, 1.0]), np.array([-0.5, 0.5])
+_WIDE = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12
+_SMOOTH = ("GaussianSpatialModel", "PointSpatialModel", "ConstantSpatialModel")
+_EDGELESS = 10
+"""Width in pixels from which on the edge of a model is no edge."""
+_SIZES = ("sigma", "r_0", "radius", "width")
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """A source on a map.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    bins : Bins
+        The bins of the dataset.
+    energy_true : ndarray
+        Centres of the true-energy bins in TeV.
+    spectrum : Spectrum
+        Flux in each true-energy bin.
+    spatial : Part
+        The spatial model.
+    start : dict
+        Values of its free parameters when it was compiled.
+    items : list of Placed
+        The components at these values.
+    reduced : Spectrum or Linear
+        The spectrum, as one number where no more is free.
+    fixed : Fixed
+        Counts at these values.
+    payload : Payload or None
+        Arrays that are needed where it may move.
+    lookups : Lookups or None
+        The same for the responses.
+    common : dict
+        What all components of the model have in common.
+    reach : float
+        Reach of the PSF in deg.
+    point : PointWindow or None
+        Pixels around a point source that may move.
+    """
+
+    name: str
+    bins: Bins
+    energy_true: Array
+    spectrum: Spectrum
+    spatial: Part
+    start: dict[str, float]
+    items: list[Placed]
+    reduced: Spectrum | Linear
+    fixed: Fixed
+    payload: Payload | None
+    lookups: Lookups | None
+    common: dict[str, Any]
+    reach: float
+    point: PointWindow | None = None
+
+    def at(self, x: Array, slopes: bool) -> Contribution:
+        """Return the counts for a parameter vector."""
+        still = self.spatial.values(x) == self.start
+        if still and not (slopes and self.spatial.free):
+            return contribution(self.fixed, self.reduced, x, slopes)
+        model = self.spatial.at(x)
+        jacobian = self.spectrum.jacobian(x) if slopes else np.zeros((0, self.spectrum.size))
+        fluxes = np.concatenate([self.spectrum(x)[None], jacobian])
+        evaluate: Callable[[Any, Array], Fixed] = self._about_point
+        if self.point is None or not self.point.holds(*self._labels(model)):
+            items = self.items if still else self._items(model)
+            plans = self._plans(items) if slopes else None
+
+            def evaluate(model: Any, fluxes: Array) -> Fixed:
+                there = items if model is start else self._items(model, items)
+                return evaluated(self.bins, there, self.energy_true, fluxes, plans)
+
+        start = model
+        fixed = evaluate(model, fluxes)
+        unit = np.eye(len(fluxes))
+        pairs = zip(self.spectrum.free, unit[1:], strict=False)
+        rows = [(free.slot, row) for free, row in pairs]
+        out = Contribution(fixed, unit[0], rows, still=False, bounded=bool((fluxes[0] >= 0).all()))
+        if not slopes:
+            return out
+        moves = []
+        for slot, stencil in self._stencils(x, model):
+            there = [(weight, evaluate(moved, fluxes[:1])) for weight, moved in stencil]
+            column = np.sum([weight * part.matrix[:, 0] for weight, part in there], axis=0)
+            moves.append((slot, column, float(sum(weight * part.total[0] for weight, part in there))))
+        return replace(out, moves=moves)
+
+    def images(self, x: Array, slopes: bool) -> list[tuple[int | None, Any, Array]]:
+        """Return counts in all bins and their derivatives: (place in the vector or None, part of the map, counts)."""
+        still, model = self.spatial.values(x) == self.start, self.spatial.at(x)
+        items = self.items if still else self._items(model)
+        plans = self._plans(items)
+        slots: list[int | None] = [None]
+        fluxes = [self.spectrum(x)]
+        if slopes:
+            slots += [free.slot for free in self.spectrum.free]
+            fluxes += list(self.spectrum.jacobian(x))
+        out: list[tuple[int | None, Any, Array]] = []
+        for item, plan in zip(items, plans, strict=True):
+            out += [(slot, *self._image(item, flux, plan)) for slot, flux in zip(slots, fluxes, strict=True)]
+        for slot, stencil in self._stencils(x, model) if slopes else []:
+            for weight, moved in stencil:
+                for item, plan in zip(self._items(moved, items), plans, strict=True):
+                    part, image = self._image(item, fluxes[0], plan)
+                    out.append((slot, part, image * weight))
+        return out
+
+    def _image(self, item: Placed, flux: Array, plan: Plan) -> tuple[Any, Array]:
+        along_y, along_x, place_y, place_x = self.bins.slices(item.window)
+        image = item.counts(self.bins, self.energy_true, weights_of(flux[None], item.response.edisp), plan)
+        return np.s_[:, along_y, along_x], image[:, place_y][:, :, place_x]
+
+    def _labels(self, model: Any) -> tuple[float, float]:
+        assert self.bins.grid is not None
+        if model.position_lonlat is None:
+            whole = self.bins.whole
+            return (whole.y_0 + whole.y_1 - 1) / 2, (whole.x_0 + whole.x_1 - 1) / 2
+        return located(self.bins.grid, model, self.common["rotation"])
+
+    def _lonlat(self, model: Any) -> tuple[float, float]:
+        """Position in deg in the frame of the map."""
+        lon, lat = (np.array(v) for v in model.position_lonlat)
+        lon, lat = rotate(lon, lat, self.common["rotation"].T)
+        return float(lon), float(lat)
+
+    def _responses(self, lonlat: tuple[float, float]) -> tuple[Array, Array | None]:
+        """Energy dispersion and profiles of the PSF at a position."""
+        assert self.payload is not None and self.lookups is not None
+        edisp = self.lookups.matrix(*lonlat) if self.common["use_edisp"] else None
+        profiles = self.lookups.profiles(*lonlat) if self.common["use_psf"] else None
+        return self.payload.edisp if edisp is None else edisp, profiles
+
+    def _about_point(self, model: Any, fluxes: Array) -> Fixed:
+        """Return counts of a point source for k fluxes."""
+        assert self.payload is not None and self.point is not None and self.bins.grid is not None
+        lonlat = self._lonlat(model)
+        edisp, profiles = self._responses(lonlat)
+        response = Response(edisp, profiles, self.payload.rad, self.payload.reconstructed)
+        y, x = labels = self._labels(model)
+        exposure = None
+        if self.common["use_exposure"]:
+            near = self.payload.moved(replace(self.items[0].component, y=y, x=x), edisp, None)
+            values, scale, *around = near.at_point()
+            here = Exposure(values.astype(np.float64) * scale, *around)
+            exposure = here.at(self.bins.grid, np.array([y]), np.array([x]))[:, 0]
+        place = math.radians(lonlat[0]), math.radians(lonlat[1])
+        matrix = weights_of(fluxes, edisp)
+        rows, total = self.point.counts(self.bins, labels, place, exposure, response, matrix)
+        return fixed_of(self.bins, self.point.bins, rows, total, np.zeros((len(fluxes), self.bins.inside.shape[0])))
+
+    def _items(self, model: Any, like: list[Placed] | None = None) -> list[Placed]:
+        """Components of a spatial model, on the windows of others that are given."""
+        assert self.payload is not None and self.bins.grid is not None
+        if model.evaluation_radius is None:
+            # Emission of all the sky stays on its tiles.
+            return [replace(item, component=replace(item.component, spatial=model)) for item in self.items]
+        if like is None:
+            common = {**self.common, "spatial": model}
+            components = placed(self.bins.grid, self.bins.whole, self.reach, common)
+        else:
+            y, x = self._labels(model)
+            components = [
+                replace(item.component, y=y, x=x + item.component.x - like[0].component.x, spatial=model)
+                for item in like
+            ]
+        if not components:
+            return []
+        edisp, profiles = self._responses(self._lonlat(model))
+        return [place(self.payload.moved(component, edisp, profiles), self.bins.whole) for component in components]
+
+    def _plans(self, items: list[Placed]) -> list[Plan]:
+        assert self.bins.grid is not None
+        out = []
+        for item in items:
+            profiles = item.response.profiles
+            normalized = None if profiles is None else radial.normalize(profiles, item.response.rad)
+            out.append(plan_of(self.bins.grid, item.component, normalized, item.response.rad))
+        return out
+
+    def _stencils(self, x: Array, model: Any) -> list[tuple[int, list[tuple[float, Any]]]]:
+        """Return models around one, with the weights that give the derivative for each parameter of shape and position.
+
+        Models that vary within a pixel are sampled at points: only on the scale of these are they smooth.
+        """
+        assert self.bins.grid is not None
+        pixel = min(pixel_steps(self.bins.grid, *self._labels(model)))
+        scale = model.scale.to_value("deg")
+        sharp = model.tag[0] not in _SMOOTH and 0 < scale < _EDGELESS * pixel
+        offsets, weights = _WIDE if sharp else _NARROW
+        size = _WIDE_STEP if sharp else _STEP
+        out = []
+        for free in self.spatial.free:
+            value = x[free.slot] * free.factor
+            step = size * max(abs(value), 1e-2 * free.scale)
+            if free.name in ("lon_0", "lat_0"):
+                step = size * pixel
+            elif sharp and free.name in _SIZES:
+                step = min(size * pixel, 0.1 * max(abs(value), 1e-2 * free.scale))
+            if free.name == "lon_0":
+                step /= max(np.cos(np.radians(model.position_lonlat[1])), 1e-6)
+            # Next to a limit all steps go to the other side, as far as that lies within limits.
+            shift = max(free.lower - (value + offsets[0] * step), 0.0) - max(
+                value + offsets[-1] * step - free.upper, 0.0
+            )
+            rule = weights / step if shift == 0 else _one_sided(offsets + shift / step) / step
+            stencil = []
+            for offset, weight in zip(offsets, rule, strict=True):
+                there = x.copy()
+                there[free.slot] = (value + shift + offset * step) / free.factor
+                stencil.append((float(weight) * free.factor, self.spatial.at(there)))
+            out.append((free.slot, stencil))
+        return out
+
+
+def _one_sided(offsets: Array) -> Array:
+    """Weights of values at offsets that give the derivative at 0, exact for polynomials of their number."""
+    powers = np.arange(offsets.size)
+    return np.linalg.solve(offsets ** powers[:, None], (powers == 1).astype(np.float64))
+
+
+def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
+    """Component in the middle of the map, for a source that is not on it."""
+    assert bins.grid is not None
+    spatial, whole = model.spatial_model, bins.whole
+    assert spatial is not None
+    return Component(
+        name=model.name,
+        flux=flux,
+        spatial=spatial,
+        position=None,
+        y=(whole.y_0 + whole.y_1 - 1) / 2,
+        x=(whole.x_0 + whole.x_1 - 1) / 2,
+        source=whole,
+        target=whole,
+        rotation=rotation_between(bins.grid.frame, spatial.frame),
+        **{f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")},
+    )
+
+
+def map_source(
+    ds: xr.Dataset, bins: Bins, model: SkyModel, spectrum: Spectrum, spatial: Part, x: Array, lookups: Lookups | None
+) -> MapSource:
+    """Compile a source on a map."""
+    assert bins.grid is not None
+    reduced, shape = simplify(spectrum, x)
+    components = components_of(ds, bins.grid, [model])
+    payloads = [Payload(ds, bins.grid, component) for component in components]
+    items = [place(payload, bins.whole) for payload in payloads]
+    centre = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV").center
+    fixed = compiled(bins, items, centre, None if shape is None else shape[None])
+    payload, common = None, {}
+    if spatial.free:
+        # A source that starts outside of the map may come in.
+        first = payloads[0] if payloads else Payload(ds, bins.grid, _somewhere(bins, model, spectrum(x)))
+        payload = first.moved(first.component, np.asarray(first.edisp, dtype=np.float64), None)
+        payload.variable = xr.Variable(first.variable.dims, np.array(first.variable.values))
+        keys = ("name", "flux", "rotation", "use_exposure", "use_psf", "use_edisp")
+        common = {key: getattr(first.component, key) for key in keys} | {"position": None}
+    use_psf = bool(model.apply_irf.get("psf", True))
+    point = None
+    once = len(items) == 1 and len(turns_of(bins.grid)) == 1
+    if spatial.free and once and items[0].component.is_point and items[0].response.profiles is not None:
+        point = point_window(bins, items[0].component)
+    return MapSource(
+        name=model.name,
+        bins=bins,
+        energy_true=centre,
+        spectrum=spectrum,
+        spatial=spatial,
+        start=spatial.values(x),
+        items=items,
+        reduced=reduced,
+        fixed=fixed,
+        payload=payload,
+        lookups=lookups if spatial.free else None,
+        common=common,
+        reach=psf_reach(ds) if use_psf else 0.0,
+        point=point,
+    )

@@ -1,0 +1,131 @@
+"""Components of source models with the responses at their positions."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xgamma.kernels.convolve import ROUNDING as EXTENDED_ROUNDING
+from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.source import Fixed, fixed_of, ratio_to_background
+from xgamma.predict.component import Component
+from xgamma.predict.response import Exposure, Payload, Response
+from xgamma.predict.tile import ROUNDING as POINT_ROUNDING
+from xgamma.predict.tile import Plan, counts_on
+from xgamma.predict.window import Window
+
+__all__ = ["Placed", "compiled", "evaluated", "place", "weights_of"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A component with the responses at its position, as arrays."""
+
+    component: Component
+    window: Window
+    exposure: Exposure
+    response: Response
+
+    def counts(
+        self, bins: Bins, energy_true: Array, matrix: Array, plan: Plan | None = None, exact: bool = False
+    ) -> Array:
+        """Images (n, y, x) on the window, see `xgamma.predict.tile.counts_on`."""
+        assert bins.grid is not None
+        return counts_on(
+            self.window, bins.grid, self.component, self.exposure, self.response, energy_true, matrix, plan, exact
+        )
+
+    def rounding(self, bins: Bins, images: Array, weights: Array | None = None) -> Array:
+        """Return counts that are taken for rounding in images for weights (energy_true, ...), by default 1."""
+        assert bins.grid is not None
+        if not self.component.is_point:
+            return EXTENDED_ROUNDING * np.abs(images).max(axis=(-2, -1), initial=0.0)
+        exposure = np.ones(self.response.edisp.shape[0])
+        if self.component.use_exposure:
+            y, x = np.array([self.component.y]), np.array([self.component.x])
+            exposure = self.exposure.at(bins.grid, y, x)[:, 0, 0]
+        return POINT_ROUNDING * (exposure if weights is None else np.tensordot(exposure, weights, axes=1))
+
+
+def place(payload: Payload, whole: Window) -> Placed:
+    """Load the arrays of a component."""
+    window = payload.component.target & whole
+    _, (values, scale, *place), (edisp, profiles, *rest), _ = payload.on(window)
+    exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
+    profiles = None if profiles is None else np.asarray(profiles, dtype=np.float64)
+    return Placed(payload.component, window, exposure, Response(np.asarray(edisp, dtype=np.float64), profiles, *rest))
+
+
+def weights_of(fluxes: Array, edisp: Array) -> Array:
+    """Weights (energy_true, k * energy) of k fluxes (k, energy_true)."""
+    return (fluxes.T[:, :, None] * edisp[:, None, :]).reshape(edisp.shape[0], -1)
+
+
+def compiled(bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array | None) -> Fixed:
+    """Return counts for each of some fluxes (k, energy_true), or for each true energy."""
+    nenergy, ntrue = bins.inside.shape[0], energy_true.size
+    k = ntrue if fluxes is None else len(fluxes)
+    chosen, rows, total, worst = [np.zeros(0, np.intp)], [np.zeros((0, k))], np.zeros(k), np.zeros((k, nenergy))
+    noise = np.zeros((k, nenergy))
+    for item in items:
+        edisp, window = item.response.edisp, item.window
+        along_y, along_x, place_y, place_x = bins.slices(window)
+        inside = bins.inside[:, along_y, along_x]
+        background = bins.background[:, along_y, along_x]
+        index = bins.within(window)
+        e, y, x = bins.e[index], bins.y[index] - window.y_0, bins.x[index] - window.x_0
+        pixels = np.ix_(np.arange(k), place_y, place_x)
+        if fluxes is None and not item.response.reconstructed:
+            # One image for each true energy: the dispersion is applied to bins and sums alone.
+            images = item.counts(bins, energy_true, np.eye(ntrue), exact=True)
+            rows.append(images[:, y, x].T * edisp[:, e].T)
+            part = images[pixels]
+            per_energy = [(part, edisp[:, i]) for i in range(nenergy)]
+            noise += item.rounding(bins, images)[:, None] * edisp
+        else:
+            matrix = weights_of(np.eye(ntrue) if fluxes is None else fluxes, edisp)
+            images = item.counts(bins, energy_true, matrix, exact=True).reshape(k, nenergy, *window.shape)
+            rows.append(images[:, e, y, x].T)
+            per_energy = [(images[:, i][pixels], np.ones(k)) for i in range(nenergy)]
+            counts = np.abs(matrix).reshape(ntrue, k, nenergy)
+            noise += item.rounding(bins, images, counts)
+        chosen.append(index)
+        for i, (part, weight) in enumerate(per_energy):
+            some = inside[i]
+            if not some.any() or not weight.any():
+                continue
+            values = part[:, some]
+            total += values.sum(axis=1) * weight
+            ratio = ratio_to_background(values, background[i][some])
+            worst[:, i] += np.where(weight > 0, ratio * np.where(weight > 0, weight, 1.0), 0.0)
+    return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total, worst, noise)
+
+
+def evaluated(
+    bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array, plans: list[Plan] | None = None
+) -> Fixed:
+    """Return counts for each of some fluxes (k, energy_true), the first being the flux, the others its derivatives.
+
+    There is no bound on the ratio to the background: with negative fluxes, all bins have to be evaluated.
+    """
+    k = len(fluxes)
+    chosen, rows, total = [np.zeros(0, np.intp)], [np.zeros((0, k))], np.zeros(k)
+    for item, plan in zip(items, plans or itertools.repeat(None), strict=False):
+        window = item.window
+        index = bins.within(window)
+        e, y, x = bins.e[index], bins.y[index] - window.y_0, bins.x[index] - window.x_0
+        images = item.counts(bins, energy_true, weights_of(fluxes, item.response.edisp), plan)
+        images = images.reshape(k, -1, *window.shape)
+        along_y, along_x, place_y, place_x = bins.slices(window)
+        part = images
+        if (place_y.size, place_x.size) != window.shape:
+            part = images[:, :, place_y][..., place_x]
+        chosen.append(index)
+        rows.append(images[:, e, y, x].T)
+        total += part.reshape(k, -1) @ bins.inside[:, along_y, along_x].ravel()
+    return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total, np.zeros((k, bins.inside.shape[0])))

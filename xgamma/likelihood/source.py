@@ -1,0 +1,247 @@
+"""Source models on the bins of a dataset: a matrix that turns a flux into counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.parameters import Part
+from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
+from xgamma.models import SkyModel
+from xgamma.predict.region import region_response
+
+__all__ = ["Contribution", "Fixed", "RegionSource", "fixed_of", "region_source"]
+
+Array = NDArray[np.float64]
+
+_SHIFT, _RELATIVE = 1e-4, 1e-3
+"""Steps of the differences in position (deg) and relative to a parameter of shape."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Counts of a source that stands still, linear in the numbers of its spectrum.
+
+    Attributes
+    ----------
+    bins : ndarray, shape (bin,)
+        Indices of the bins that it reaches.
+    matrix : ndarray, shape (bin, k)
+        Counts in each bin for each number of the spectrum.
+    total : ndarray, shape (k,)
+        Counts inside the mask, without those in bare bins that are kept.
+    worst : ndarray, shape (k, energy)
+        Highest ratio of the counts to the background inside the mask.
+    bare, bare_energy : ndarray of int
+        Which of the bins have no background, and their energies.
+    noise : ndarray, shape (k, energy)
+        Counts below which a prediction without background is taken for rounding.
+    """
+
+    bins: NDArray[np.intp]
+    matrix: Array
+    total: Array
+    worst: Array
+    bare: NDArray[np.intp]
+    bare_energy: NDArray[np.intp]
+    noise: Array
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Counts of a source for one parameter vector.
+
+    Attributes
+    ----------
+    fixed : Fixed
+        What the coefficients multiply.
+    coefficients : ndarray, shape (k,)
+        The numbers of the spectrum.
+    slopes : list of (int, ndarray)
+        Their derivatives with respect to places in the parameter vector.
+    moves : list of (int, ndarray, float)
+        Derivatives of the counts in the bins and of their total with respect to shape and position.
+    still : bool
+        Whether the source is where it was when it was compiled.
+    bounded : bool
+        Whether a lower bound of the counts is known.
+    """
+
+    fixed: Fixed
+    coefficients: Array
+    slopes: list[tuple[int, Array]] = field(default_factory=list)
+    moves: list[tuple[int, Array, float]] = field(default_factory=list)
+    still: bool = True
+    bounded: bool = True
+
+    @property
+    def signal(self) -> Array:
+        """Counts in each bin."""
+        out, fixed = self.fixed.matrix @ self.coefficients, self.fixed
+        if fixed.bare.size:
+            # As predictions do: the logarithm of what is left of rounding would count.
+            limit = (np.abs(self.coefficients) @ fixed.noise)[fixed.bare_energy]
+            out[fixed.bare] = np.where(np.abs(out[fixed.bare]) > limit, out[fixed.bare], 0.0)
+        return out
+
+    def lowest(self) -> Array | float:
+        """Lower bound of signal / background in each energy; 0 unless the flux is negative."""
+        if (self.coefficients >= 0).all():
+            return 0.0
+        negative = self.coefficients < 0
+        return self.coefficients[negative] @ self.fixed.worst[negative]
+
+
+def contribution(fixed: Fixed, spectrum: Spectrum | Linear, x: Array, slopes: bool) -> Contribution:
+    """Evaluate a source that stands still."""
+    out = Contribution(fixed, spectrum(x))
+    if not slopes:
+        return out
+    rows = zip(spectrum.free, spectrum.jacobian(x), strict=True)
+    return replace(out, slopes=[(free.slot, row) for free, row in rows])
+
+
+def fixed_of(
+    bins: Bins, chosen: NDArray[np.intp], matrix: Array, total: Array, worst: Array, noise: Array | None = None
+) -> Fixed:
+    """Take kept bare bins out of the totals, and add up bins that occur twice."""
+    if not (np.diff(chosen) > 0).all():
+        unique, where = np.unique(chosen, return_inverse=True)
+        summed = np.zeros((unique.size, matrix.shape[1]))
+        np.add.at(summed, where, matrix)
+        chosen, matrix = unique, summed
+    bare = np.flatnonzero(bins.bare[chosen])
+    total = total - matrix[bare].sum(axis=0)
+    noise = np.zeros_like(worst) if noise is None else noise
+    return Fixed(chosen, np.ascontiguousarray(matrix), total, worst, bare, bins.e[chosen[bare]], noise)
+
+
+def ratio_to_background(values: Array, background: NDArray[Any]) -> Array:
+    """Highest ratio of values (k, pixel) to a background (pixel), infinite where there is none."""
+    highest = np.zeros(values.shape[0])
+    some = background > 0
+    if some.any():
+        highest = (values[:, some] / background[some]).max(axis=1, initial=0.0)
+    if not some.all():
+        highest = np.where((values[:, ~some] > 0).any(axis=1), np.inf, highest)
+    return highest
+
+
+@dataclass(frozen=True)
+class RegionSource:
+    """A source in the region of a spectrum.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    bins : Bins
+        The bins of the dataset.
+    spectrum : Spectrum
+        Flux in each true-energy bin.
+    spatial : Part or None
+        The spatial model, where it matters.
+    start : dict
+        Values of its free parameters when it was compiled.
+    response : ndarray, shape (energy, energy_true)
+        Counts for a flux of 1 at these values.
+    reduced : Spectrum or Linear
+        The spectrum, as one number where no more is free.
+    fixed : Fixed
+        Counts at these values.
+    ds : Dataset
+        The responses of the dataset, where the source may move.
+    model : SkyModel
+        The model.
+    """
+
+    name: str
+    bins: Bins
+    spectrum: Spectrum
+    spatial: Part | None
+    start: dict[str, float]
+    response: Array
+    reduced: Spectrum | Linear
+    fixed: Fixed
+    ds: xr.Dataset | None
+    model: SkyModel
+
+    def _response(self, x: Array) -> Array:
+        if self.spatial is None or self.ds is None or self.spatial.values(x) == self.start:
+            return self.response
+        return self._moved(self.spatial.at(x))
+
+    def _moved(self, spatial: Any) -> Array:
+        assert self.ds is not None
+        model = SkyModel(self.model.spectral_model, spatial, name=self.name, apply_irf=self.model.apply_irf)
+        return region_response(self.ds, model).T
+
+    def _slopes(self, x: Array) -> list[tuple[int, Array]]:
+        """Return derivatives of the response with respect to shape and position."""
+        if self.spatial is None:
+            return []
+        out = []
+        for free in self.spatial.free:
+            value = x[free.slot] * free.factor
+            step = _SHIFT if free.name in ("lon_0", "lat_0") else _RELATIVE * max(abs(value), 1e-2 * free.scale)
+            high, low = min(value + step, free.upper), max(value - step, free.lower)
+            responses = []
+            for moved in (high, low):
+                there = x.copy()
+                there[free.slot] = moved / free.factor
+                responses.append(self._moved(self.spatial.at(there)))
+            out.append((free.slot, (responses[0] - responses[1]) / ((high - low) / free.factor)))
+        return out
+
+    def at(self, x: Array, slopes: bool) -> Contribution:
+        """Return the counts for a parameter vector."""
+        response, moves = self._response(x), []
+        if slopes:
+            for slot, slope in self._slopes(x):
+                fixed = _region_fixed(self.bins, slope)
+                flux = self.spectrum(x)
+                moves.append((slot, fixed.matrix @ flux, float(fixed.total @ flux)))
+        if response is self.response:
+            return replace(contribution(self.fixed, self.reduced, x, slopes), moves=moves)
+        return replace(contribution(_region_fixed(self.bins, response), self.spectrum, x, slopes), moves=moves)
+
+    def images(self, x: Array, slopes: bool) -> list[tuple[int | None, Any, Array]]:
+        """Return counts in all bins and their derivatives: (place in the vector or None, part of the map, counts)."""
+        response, flux, everything = self._response(x), self.spectrum(x), np.s_[:, :, :]
+        out: list[tuple[int | None, Any, Array]] = [(None, everything, (response @ flux)[:, None, None])]
+        if slopes:
+            rows = zip(self.spectrum.free, self.spectrum.jacobian(x), strict=True)
+            out += [(free.slot, everything, (response @ row)[:, None, None]) for free, row in rows]
+            out += [(slot, everything, (slope @ flux)[:, None, None]) for slot, slope in self._slopes(x)]
+        return out
+
+
+def _region_fixed(bins: Bins, response: Array) -> Fixed:
+    """Return counts for each of k numbers, given those (energy, k) in every energy."""
+    inside = bins.inside[:, 0, 0]
+    worst = np.zeros(response.shape[::-1])
+    for e in np.flatnonzero(inside):
+        worst[:, e] = ratio_to_background(response[e][:, None], bins.background[e, 0])
+    return fixed_of(bins, np.arange(bins.n.size), response[bins.e], response[inside].sum(axis=0), worst)
+
+
+def region_source(
+    ds: xr.Dataset, bins: Bins, model: SkyModel, spectrum: Spectrum, spatial: Part | None, x: Array
+) -> RegionSource:
+    """Compile a source in the region of a spectrum."""
+    reduced, shape = simplify(spectrum, x)
+    response = region_response(ds, model).T
+    fixed = _region_fixed(bins, response if shape is None else (response @ shape)[:, None])
+    moves = spatial is not None and bool(spatial.free)
+    own = None
+    if moves:
+        keep = [name for name in ("exposure", "psf", "edisp") if name in ds]
+        own = ds[keep].compute().copy(deep=True)
+    start = spatial.values(x) if spatial is not None else {}
+    spatial = spatial if moves else None
+    return RegionSource(model.name, bins, spectrum, spatial, start, response, reduced, fixed, own, model)

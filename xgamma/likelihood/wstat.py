@@ -1,0 +1,109 @@
+"""The W statistic of on/off counts as a function of the parameter vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.kernels import statistic
+from xgamma.likelihood.bins import Bins
+
+__all__ = ["WstatTerm", "wstat_term"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WstatTerm:
+    """W statistic of a dataset, compiled.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset.
+    bins : Bins
+        All bins inside the masks.
+    sources : tuple
+        The source models.
+    n_off, alpha : ndarray, shape (bin,)
+        Counts in the off regions, and the ratio of the acceptances. Where that is zero nothing is known about the
+        background, and the bin does not count.
+    """
+
+    name: str
+    bins: Bins
+    sources: tuple[Any, ...]
+    n_off: Array
+    alpha: Array
+
+    def __call__(self, x: Array) -> float:
+        """W statistic for a parameter vector."""
+        mu = np.zeros(self.bins.n.size)
+        for source in self.sources:
+            part = source.at(x, False)
+            mu[part.fixed.bins] += part.signal
+        some = self.alpha > 0
+        return float(statistic.wstat(self.bins.n[some], self.n_off[some], self.alpha[some], mu[some]).sum())
+
+    def gradient(self, x: Array) -> Array:
+        """Return the derivatives of the statistic.
+
+        The background is the best one, so that the statistic does not depend on it to first order.
+        """
+        parts = [source.at(x, True) for source in self.sources]
+        mu = np.zeros(self.bins.n.size)
+        for part in parts:
+            mu[part.fixed.bins] += part.signal
+        some = self.alpha > 0
+        n, alpha = self.bins.n[some], self.alpha[some]
+        on = mu[some] + alpha * statistic.wstat_background(n, self.n_off[some], alpha, mu[some])
+        pull = np.zeros(mu.size)
+        pull[some] = 1 - np.divide(n, on, out=np.zeros_like(on), where=n > 0)
+        out = np.zeros(x.size)
+        for part in parts:
+            own = pull[part.fixed.bins]
+            slope = own @ part.fixed.matrix
+            for slot, row in part.slopes:
+                out[slot] += 2 * float(slope @ row)
+            for slot, column, _ in part.moves:
+                out[slot] += 2 * float(own @ column)
+        return out
+
+    def npred(self, x: Array) -> Array:
+        """Predicted signal counts of every bin, (energy, y, x) with ascending labels."""
+        mu = np.zeros(self.bins.inside.shape)
+        for source in self.sources:
+            for _, part, image in source.images(x, slopes=False):
+                mu[part] += image
+        return mu
+
+
+def wstat_term(ds: xr.Dataset, name: str, bins: Bins, sources: tuple[Any, ...]) -> WstatTerm:
+    """Compile the W statistic of a dataset.
+
+    Raises
+    ------
+    ValueError
+        If there is no acceptance.
+    """
+    sky = bins.grid is not None
+    dims = ("energy", "y", "x") if sky else ("energy",)
+    missing = [key for key in ("acceptance", "acceptance_off") if key not in ds]
+    if missing:
+        raise ValueError(f"Dataset '{name}' has counts_off but no variable '{missing[0]}' to scale them with.")
+
+    def values(key: str) -> Array:
+        array = ds[key].broadcast_like(ds["counts"]).transpose(*dims).values.astype(np.float64)
+        if not sky:
+            return array[bins.e]
+        rows, columns = (np.argsort(ds[dim].values, kind="stable") for dim in ("y", "x"))
+        y, x = np.searchsorted(bins.rows, bins.y), np.searchsorted(bins.columns, bins.x)
+        return array[bins.e, rows[y], columns[x]]
+
+    acceptance, acceptance_off = values("acceptance"), values("acceptance_off")
+    alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(acceptance), where=acceptance_off > 0)
+    return WstatTerm(name, bins, sources, values("counts_off"), alpha)
