@@ -9,15 +9,16 @@ import numpy as np
 import xarray as xr
 
 from xgamma.kernels import statistic as kernels
-from xgamma.predict import npred
+from xgamma.onoff import alpha, is_onoff
+from xgamma.predict import npred, npred_signal
 from xgamma.reduce.masks import mask
 
-__all__ = ["cash", "stat_sum", "stat_type"]
+__all__ = ["cash", "stat_array", "stat_sum", "stat_type", "wstat"]
 
 
 def stat_type(ds: xr.Dataset) -> str:
     """Name of the fit statistic: ``wstat`` with counts in off regions, else ``cash``."""
-    return "wstat" if "counts_off" in ds else "cash"
+    return "wstat" if is_onoff(ds) else "cash"
 
 
 def _counts(ds: xr.Dataset) -> xr.DataArray:
@@ -54,13 +55,73 @@ def cash(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
     return out.rename("cash")
 
 
+def wstat(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
+    """W statistic of each bin, inside and outside masks: counts with a measurement of the background in off regions.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``counts``, ``counts_off``, ``acceptance``, ``acceptance_off`` and what `npred_signal` needs.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    DataArray, dims as ``counts``
+        Zero where ``alpha`` is: nothing is known about the background there. Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If there are no counts in the on or the off region, or no acceptances.
+    """
+    counts, ratio = _counts(ds), alpha(ds)
+    if not is_onoff(ds):
+        raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts_off', which wstat needs.")
+    arrays = [part.variable for part in (counts, ds["counts_off"], ratio, npred_signal(ds, models))]
+    values = xr.apply_ufunc(_wstat, *arrays, dask="parallelized", output_dtypes=[np.float64])
+    out = counts.copy(data=values.transpose(*counts.dims).data)
+    out.attrs = {"units": "", "long_name": "W statistic"}
+    return out.rename("wstat")
+
+
+def _wstat(n_on: np.ndarray, n_off: np.ndarray, ratio: np.ndarray, signal: np.ndarray) -> np.ndarray:
+    return np.where(ratio > 0, kernels.wstat(n_on, n_off, ratio, signal), 0.0)
+
+
+def stat_array(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
+    """Fit statistic of each bin, `wstat` with counts in off regions and else `cash`.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``counts`` and what the statistic needs.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    DataArray, dims as ``counts``
+        Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If there are no counts, or what the statistic needs is missing.
+    """
+    return _STATISTICS[stat_type(ds)](ds, models)
+
+
+_STATISTICS: dict[str, Callable[[xr.Dataset, Any], xr.DataArray]] = {"cash": cash, "wstat": wstat}
+
+
 def stat_sum(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
     """Sum of the fit statistic over the bins inside both masks.
 
     Parameters
     ----------
     ds : Dataset
-        With ``counts`` and what `npred` needs.
+        With ``counts`` and what `stat_array` needs.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
 
@@ -72,13 +133,17 @@ def stat_sum(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
     Raises
     ------
     ValueError
-        If there are no counts.
+        If there are no counts, or what the statistic needs is missing.
     """
+    attrs = {"units": "", "long_name": "sum of the fit statistic"}
+    if is_onoff(ds):
+        values = wstat(ds, models).variable.where(mask(ds).variable, 0.0)
+        return xr.DataArray(values.sum(), name="stat_sum", attrs=attrs)
     counts = _counts(ds).variable
     prediction = npred(ds, models).variable.transpose(*counts.dims)
     inside = mask(ds).variable.set_dims(dict(counts.sizes)).transpose(*counts.dims)
     total = _sum_blocks(kernels.cash_sum, counts.data, prediction.data, inside.data)
-    return xr.DataArray(total, name="stat_sum", attrs={"units": "", "long_name": "sum of the fit statistic"})
+    return xr.DataArray(total, name="stat_sum", attrs=attrs)
 
 
 def _sum_blocks(function: Callable[..., float], *arrays: Any) -> Any:
