@@ -20,13 +20,14 @@ def open_dataset(
 ) -> xr.Dataset:
     """Open a dataset of a FITS, NetCDF or Zarr file.
 
-    Nothing but headers, tables and coordinates is read; data are read when they are needed.
+    Nothing but headers, tables and coordinates is read; data are read when they are needed. The files of a spectrum in
+    OGIP format are small, and read at once: `xgamma.io.ogip.open_ogip` tells how.
 
     Parameters
     ----------
     path : path-like or str
-        A FITS file (plain or gzipped) with a map dataset, or an archive that xgamma wrote. What it is follows from
-        its content.
+        A FITS file (plain or gzipped) with a map dataset, an OGIP file of counts (PHA) beside the files that it names,
+        or an archive that xgamma wrote. What it is follows from its content.
     chunks : int, dict or "auto", optional
         As for `xarray.open_dataset`: with ``{}`` data are dask arrays in the chunks of the file. Left out, they are
         numpy arrays that are loaded when they are used first.
@@ -51,11 +52,28 @@ def open_dataset(
     """
     text = os.fspath(path)
     if _is_fits(text):
-        options: dict[str, Any] = {} if name is None else {"name": name}
-        return _with_plain_coords(xr.open_dataset(text, engine=XgammaBackendEntrypoint, chunks=chunks, **options))
+        return _open_fits(text, chunks, name)
     from xgamma.io.archive import open_archive
 
     return open_archive(path, chunks=chunks, name=name)
+
+
+def _open_fits(path: str, chunks: Any, name: str | None) -> xr.Dataset:
+    options: dict[str, Any] = {} if name is None else {"name": name}
+    try:
+        return _with_plain_coords(xr.open_dataset(path, engine=XgammaBackendEntrypoint, chunks=chunks, **options))
+    except FileFormatError:
+        # Looked at second, so that maps, which may have to be unpacked, are opened once.
+        from xgamma.io.ogip import is_ogip, open_ogip
+
+        try:
+            found = is_ogip(path)
+        except FileFormatError:
+            found = False
+        if not found:
+            raise
+    ds = open_ogip(path, name=name)
+    return ds if chunks is None else ds.chunk(chunks)
 
 
 def _with_plain_coords(ds: xr.Dataset) -> xr.Dataset:
