@@ -9,9 +9,11 @@ import astropy.units as u
 import numpy as np
 import xarray as xr
 
-from xgamma.kernels.statistic import cash
+from xgamma.kernels.statistic import cash, wstat
 from xgamma.models import FoVBackgroundModel, Models
+from xgamma.onoff import alpha, background, is_onoff
 from xgamma.predict import models_for, npred, npred_background, npred_signal
+from xgamma.predict.onoff import npred_off
 from xgamma.schema import base_name
 from xgamma.statistic import stat_sum, stat_type
 from xgamma.units import unit_of
@@ -37,7 +39,9 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
         is the significance of the excess, negative for a deficit. ``exposure_min``, ``exposure_max``: Quantity, where
         it is positive in pixels with a safe bin. ``livetime``, ``ontime``: Quantity. ``counts_rate``,
         ``background_rate``, ``excess_rate``: Quantity, per livetime. ``n_bins``; ``n_fit_bins``: those inside both
-        masks. ``stat_type``; ``stat_sum``: inside both masks, nan without models.
+        masks. ``stat_type``; ``stat_sum``: inside both masks, nan without models or off regions. With off regions the
+        background is ``alpha * counts_off``, that of the prediction is the most likely one, and there are
+        ``counts_off``, ``acceptance``, ``alpha`` of the sum, and ``acceptance_off = acceptance / alpha``.
 
     Raises
     ------
@@ -50,31 +54,42 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
     def number(key: str) -> float:
         return float(figures.get(key, np.nan))
 
-    counts, background = figures.get("counts", 0), number("npred_background")
-    excess = counts - background if "counts" in ds else np.nan
+    counts = figures.get("counts", 0)
+    known = number("background" if is_onoff(ds) else "npred_background")
+    excess = counts - known if "counts" in ds else np.nan
     exposure_unit = unit_of(ds["exposure"]) if "exposure" in ds else u.Unit("m2 s")
     livetime = number("livetime") * u.s
-    return {
+    out = {
         "name": ds.attrs.get("name", ""),
         "counts": int(counts),
         "excess": excess,
-        "sqrt_ts": _sqrt_ts(counts, background) if "counts" in ds else np.nan,
-        "background": background,
+        "sqrt_ts": _sqrt_ts(counts, known, figures.get("counts_off")) if "counts" in ds else np.nan,
+        "background": known,
         "npred": number("npred"),
-        "npred_background": background,
+        "npred_background": number("npred_background"),
         "npred_signal": number("npred_signal"),
         "exposure_min": number("exposure_min") * exposure_unit,
         "exposure_max": number("exposure_max") * exposure_unit,
         "livetime": livetime,
         "ontime": number("ontime") * u.s,
         "counts_rate": counts / livetime,
-        "background_rate": background / livetime,
+        "background_rate": known / livetime,
         "excess_rate": excess / livetime,
         "n_bins": int(ds["counts"].size) if "counts" in ds else 0,
         "n_fit_bins": int(figures.get("n_fit_bins", 0)),
         "stat_type": stat_type(ds),
         "stat_sum": number("stat_sum"),
     }
+    if is_onoff(ds):
+        ratio = known / figures["counts_off"] if figures["counts_off"] else np.nan
+        acceptance = number("acceptance")
+        out |= {
+            "counts_off": int(figures["counts_off"]),
+            "acceptance": acceptance,
+            "acceptance_off": acceptance / ratio if ratio else np.nan,
+            "alpha": ratio,
+        }
+    return out
 
 
 def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
@@ -93,13 +108,18 @@ def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
             if name in ds:
                 inside = inside & ds[name].variable
         out["n_fit_bins"] = inside.sum()
-    if "background" in ds:
+    if is_onoff(ds):
+        out["background"] = total(background(ds))
+        out["npred_background"] = total(alpha(ds) * npred_off(ds, models))
+        out["npred"] = out["npred_background"] + total(npred_signal(ds, models))
+        out["counts_off"], out["acceptance"] = total(ds["counts_off"]), total(ds["acceptance"])
+    elif "background" in ds:
         out["npred_background"] = total(npred_background(ds, models))
-    if len(models) or "background" in ds:
+    if not is_onoff(ds) and (len(models) or "background" in ds):
         out["npred"] = total(npred(ds, models))
     if any(not isinstance(model, FoVBackgroundModel) for model in models):
         out["npred_signal"] = total(npred_signal(ds, models))
-    if len(models) and "counts" in ds:
+    if (len(models) or is_onoff(ds)) and "counts" in ds:
         out["stat_sum"] = stat_sum(ds, models).variable
     if "exposure" in ds:
         out["exposure_min"], out["exposure_max"] = _exposure_range(ds, safe)
@@ -125,15 +145,25 @@ def _exposure_range(ds: xr.Dataset, safe: xr.Variable | None) -> tuple[xr.Variab
     )
 
 
-def _sqrt_ts(counts: float, background: float) -> float:
-    """Significance of counts over a known background: the root of the difference in Cash, with the excess' sign."""
-    difference = float(cash(counts, background) - cash(counts, counts))
-    return float(np.sign(counts - background) * np.sqrt(max(difference, 0.0)))
+def _sqrt_ts(counts: float, known: float, counts_off: float | None) -> float:
+    """Significance of counts over a background that is known or measured.
+
+    It is the root of the difference in Cash or, with counts in off regions, W statistic, with the excess' sign.
+    """
+    if counts_off is None:
+        difference = float(cash(counts, known) - cash(counts, counts))
+    elif counts_off:
+        ratio = known / counts_off
+        difference = float(wstat(counts, counts_off, ratio, 0) - wstat(counts, counts_off, ratio, counts - known))
+    else:
+        return np.nan
+    return float(np.sign(counts - known) * np.sqrt(max(difference, 0.0)))
 
 
 def _kind(ds: xr.Dataset) -> str:
     sky = {base_name(str(dim)) for dim in (ds["counts"].dims if "counts" in ds else ds.dims)}
-    return "Map dataset" if {"y", "x"} <= sky else "Spectrum dataset"
+    kind = "Map dataset" if {"y", "x"} <= sky else "Spectrum dataset"
+    return f"{kind} with off regions" if is_onoff(ds) else kind
 
 
 def _rows(ds: xr.Dataset, models: Models) -> list[list[tuple[str, str]]]:
@@ -172,6 +202,16 @@ def _rows(ds: xr.Dataset, models: Models) -> list[list[tuple[str, str]]]:
             ("Number of free parameters", f"{free:d}"),
         ],
     ]
+    if is_onoff(ds):
+        safe = ds["mask_safe"].variable if "mask_safe" in ds else True
+        off = float(ds["acceptance_off"].variable.where(safe, 0).sum(dtype=np.float64))
+        groups.append(
+            [
+                ("Total off counts", f"{data['counts_off']:d}"),
+                ("Acceptance", f"{data['acceptance']:.0f}"),
+                ("Acceptance off", f"{off:.0f}"),
+            ]
+        )
     if "region" in ds.attrs:
         groups[0].append(("Region", " ".join(str(ds.attrs["region"]).split())))
     return groups
