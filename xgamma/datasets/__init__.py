@@ -1,0 +1,5 @@
+"""The collection of datasets."""
+
+from xgamma.datasets.collection import Datasets
+
+__all__ = ["Datasets"]
