@@ -8,6 +8,7 @@ from astropy.coordinates import SkyCoord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.benchmarks import stacking
 from tests.builders import SKIES, make_map_dataset
 from xgamma.coords import SkyGrid
 from xgamma.io.open import open_dataset
@@ -16,6 +17,7 @@ from xgamma.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from xgamma.predict import npred_signal
 from xgamma.reduce.downsample import downsample
 from xgamma.reduce.resample import resample_energy_axis
+from xgamma.reduce.spectrum import to_region_map_dataset
 from xgamma.reduce.stack import stack, stack_many, to_masked
 from xgamma.validate import validate
 
@@ -143,6 +145,38 @@ def test_cutouts_are_put_where_they_belong(chunks):
     expected = to_masked(whole).counts.values.copy()
     expected[:, :, 1::3] += to_masked(other).counts.values[:, :, 1::3]
     np.testing.assert_array_equal(gaps.counts, expected)
+
+
+def test_many_lazy_cutouts(no_compute):
+    """Cutouts all over a map, one without mask, one with gaps, one upside down."""
+    parts = []
+    for seed in range(9):
+        ds = make(seed, threshold=seed % 4, npix=(30, 34))
+        y, x = 2 * seed, 3 * (seed % 5)
+        parts.append(ds.isel(y=slice(y, y + 12), x=slice(x, x + 15)))
+    parts[2] = parts[2].drop_vars(["mask_safe", "mask_fit"])
+    parts[3] = parts[3].isel(x=slice(None, None, 3))
+    parts[5] = parts[5].isel(y=slice(None, None, -1))
+    expected = stack_many(parts)
+    lazy = [ds.chunk(y=4 + i, x=5, energy=3) for i, ds in enumerate(parts)]
+    with no_compute():
+        actual = stack_many(lazy)
+    assert max(actual.counts.chunksizes["y"]) == 12
+    xr.testing.assert_allclose(actual.compute(), expected, rtol=1e-10, atol=1e-12)
+    assert stack_many(lazy).counts.data.name == actual.counts.data.name
+    # the order of rows is that of the labels, wherever the parts were
+    xr.testing.assert_equal(stack_many(parts[::-1]).y, expected.y)
+
+
+def test_lazy_spectra():
+    parts = [to_region_map_dataset(make(seed, npix=(30, 34)), "galactic;circle(0,0,0.4)") for seed in range(5)]
+    xr.testing.assert_allclose(stack_many([ds.chunk() for ds in parts]).compute(), stack_many(parts))
+
+
+def test_benchmark():
+    figures = stacking.run(number=6, size=40, energies=3, chunk=20)
+    assert figures["peak"] < 1024
+    assert figures["counts"] == pytest.approx(0.9 * 0.1 * 6 * 3 * 40**2, rel=0.1)
 
 
 def test_neighbours_make_a_larger_map():

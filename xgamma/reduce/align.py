@@ -14,7 +14,7 @@ from xgamma.coords import Axis, SkyGrid, suffixes
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import AXES, base_name
 
-__all__ = ["Embedding", "common_chunks", "common_grids", "embeddings", "same_axes"]
+__all__ = ["Embedding", "common_grids", "embeddings", "same_axes"]
 
 Positions = slice | NDArray[np.intp]
 
@@ -41,42 +41,6 @@ class Embedding:
         if all(isinstance(where, slice) for where in index):
             return tuple(index)
         return np.ix_(*(np.arange(size)[where] for size, where in zip(shape, index, strict=True)))
-
-    def lazily(self, data: Any, dims: Sequence[Any], chunks: dict[Any, tuple[int, ...]]) -> Any:
-        """Put an array into zeros of the shape of the sum, as a dask array with the given chunks."""
-        import dask.array as da
-
-        data = da.asarray(data)
-        for axis, dim in enumerate(dims):
-            if dim not in self.positions:
-                continue
-            size, where = self.positions[dim]
-            widths = [(0, 0)] * data.ndim
-            if isinstance(where, slice):
-                widths[axis] = (where.start, size - where.stop)
-                data = da.pad(data, widths)
-            else:
-                # rows that the dataset lacks are taken from a row of zeros behind its last one
-                widths[axis] = (0, 1)
-                take = np.full(size, data.shape[axis])
-                take[where] = np.arange(data.shape[axis])
-                data = da.take(da.pad(data, widths), take, axis=axis)
-        return data.rechunk({axis: chunks[dim] for axis, dim in enumerate(dims) if dim in chunks})
-
-
-def common_chunks(parts: Sequence[Any], places: Sequence[Embedding], dims: Sequence[Any]) -> dict[Any, tuple[int, ...]]:
-    """Return chunks along the dims in which datasets cover parts of the sum: the largest that they have."""
-    out = {}
-    for axis, dim in enumerate(dims):
-        sizes = [place.positions[dim][0] for place in places if dim in place.positions]
-        if not sizes:
-            continue
-        largest = max(
-            max(part.chunks[axis], default=1) if hasattr(part, "dask") else part.shape[axis] for part in parts
-        )
-        step = max(largest, 1)
-        out[dim] = tuple(min(step, sizes[0] - start) for start in range(0, sizes[0], step))
-    return out
 
 
 def _name(ds: xr.Dataset, number: int) -> str:

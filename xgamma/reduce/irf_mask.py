@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid
 from xgamma.reduce.rebuild import grid_dims
 
-__all__ = ["irf_mask"]
+__all__ = ["irf_mask", "lookup"]
 
 _STEPS = np.array([-0.99, -0.5, 0.0, 0.5, 0.99])
 """Places around a pixel of a response, in pixels, for which an interpolation looks at it."""
@@ -39,13 +39,14 @@ def irf_mask(ds: xr.Dataset, suffix: str | None) -> xr.Variable:
     if suffix == "":
         return mask
     y, x = grid_dims(suffix)
-    rows, columns = _nearest(SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix))
+    rows, columns = lookup(ds, suffix)
     dims = (y, "step_y", x, "step_x")
     return mask.isel(y=xr.Variable(dims, rows), x=xr.Variable(dims, columns)).any(("step_y", "step_x"))
 
 
-def _nearest(grid: SkyGrid, other: SkyGrid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Positions in `grid` of the pixels nearest to places about each pixel of the other, shape (y, step, x, step)."""
+def lookup(ds: xr.Dataset, suffix: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the map that are nearest to places about each pixel of a response, (y, step, x, step)."""
+    grid, other = SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)
     rows, columns = ((labels[:, None] + _STEPS).ravel() for labels in (other.y, other.x))
     lon, lat = other.labels_to_lonlat(rows[:, None], columns)
     shape = (other.y.size, _STEPS.size, other.x.size, _STEPS.size)

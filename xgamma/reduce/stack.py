@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import astropy.units as u
@@ -11,11 +11,12 @@ import xarray as xr
 
 from xgamma.coords import SkyGrid
 from xgamma.history import record
-from xgamma.reduce.align import Embedding, common_chunks, common_grids, embeddings, same_axes
+from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
 from xgamma.reduce.irf_mask import irf_mask
-from xgamma.reduce.rebuild import named, rebuild
-from xgamma.schema import VARIABLES, base_name, suffix_of
+from xgamma.reduce.parts import Term, averages, masked, sky_suffix
+from xgamma.reduce.rebuild import grid_dims, named, rebuild
+from xgamma.schema import VARIABLES
 from xgamma.validate import schema_order
 
 __all__ = ["stack", "stack_many", "to_masked"]
@@ -111,10 +112,35 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     same_axes(datasets)
     grids = common_grids(datasets)
     places = embeddings(datasets, grids)
-    sizes = {**first.sizes, **{dim: size for place in places for dim, (size, _) in place.positions.items()}}
-    masks = [_Masks(ds) for ds in datasets]
-    lazy = any(v.chunks is not None for ds in datasets for v in ds.data_vars.variables.values())
-    sums: dict[str, xr.Variable] = {}
+    terms = _terms(datasets)
+    if any(v.chunks is not None for ds in datasets for v in ds.data_vars.variables.values()):
+        from xgamma.reduce.tree import lazy_sums
+
+        sums = lazy_sums(datasets, terms, places, grids)
+    else:
+        sums = averages(_sums(datasets, terms, places, {**first.sizes, **_sizes(grids)}))
+    variables: dict[Hashable, xr.Variable] = {}
+    variables.update(sums)
+    variables.update(_times(datasets))
+    for key, variable in first.data_vars.variables.items():
+        if key in variables and set(variable.dims) == set(variables[key].dims):
+            variables[key] = variables[key].transpose(*variable.dims)
+    changed = {s: grid for s, grid in grids.items() if not grid.equals(SkyGrid.from_dataset(first, s))}
+    out = rebuild(first, variables, grids=changed, gone=[str(dim) for dim in first.dims if dim == "gti"])
+    # sums have whole energies: edges of bins that were cut would contradict them
+    cut = {key: v.chunk(dict.fromkeys(v.dims, -1)) for key, v in out.coords.variables.items() if v.chunks is not None}
+    out = out.assign_coords(cut) if cut else out
+    meta = concat_meta(datasets)
+    return out if meta is None else out.assign_attrs(meta=meta)
+
+
+def _sizes(grids: dict[str, SkyGrid]) -> dict[str, int]:
+    return {dim: n for s, grid in grids.items() for dim, n in zip(grid_dims(s), grid.shape, strict=True)}
+
+
+def _terms(datasets: Sequence[xr.Dataset]) -> list[Term]:
+    """Find out what is to be added, and check that it can be."""
+    out = []
     for name, spec in VARIABLES.items():
         having = [i for i, ds in enumerate(datasets) if name in ds.data_vars]
         if not having or spec.combine in (None, "union"):
@@ -126,32 +152,70 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
                 f"dataset {missing} ({datasets[missing].attrs.get('name', '')!r}) has no variable {name!r}, which "
                 f"dataset {having[0]} has: add it to that one or drop it from the others"
             )
-        if name == "mask_safe":
-            having = list(range(len(datasets)))
-        like = datasets[having[0]].variables[name] if name in datasets[having[0]] else masks[having[0]].safe()
-        dims = schema_order(name, like.dims)
-        parts = (
-            _part(name, datasets[i], masks[i], datasets[having[0]], alone=len(datasets) == 1).transpose(*dims).data
-            for i in having
-        )
-        here = [places[i].along(dims) for i in having]
-        merge = np.logical_or if spec.dtype == "b" else np.add
-        data = _total(parts, here, dims, tuple(sizes[dim] for dim in dims), merge, lazy and bool(dims))
-        sums[name] = xr.Variable(dims, data, like.attrs)
-    variables: dict[Hashable, xr.Variable] = dict(_averages(sums))
-    variables.update(union_gti(datasets) if len(datasets) > 1 else {n: v for n, v in _times(first)})
-    for key, variable in first.data_vars.variables.items():
-        if key in variables and set(variable.dims) == set(variables[key].dims):
-            variables[key] = variables[key].transpose(*variable.dims)
-    gone = [str(d) for d in first.dims if d == "gti"]
-    changed = {s: grid for s, grid in grids.items() if not grid.equals(SkyGrid.from_dataset(first, s))}
-    out = rebuild(first, variables, grids=changed, gone=gone)
-    meta = concat_meta(datasets)
-    return out if meta is None else out.assign_attrs(meta=meta)
+        first = datasets[having[0]]
+        weight = spec.weight if spec.weight in first else None
+        if spec.combine == "mean" and weight is None and len(datasets) > 1:
+            raise ValueError(
+                f"{name} of dataset '{first.attrs.get('name', '')}' has no weight {spec.weight!r}, without which "
+                "responses cannot be averaged: add the exposure on its grid"
+            )
+        factors = {}
+        for i in having if spec.dtype == "f" else ():
+            factors[i] = _factor(name, datasets[i], first)
+            if weight is not None:
+                factors[i] *= _factor(weight, datasets[i], first)
+        variable = first.variables[name]
+        dims = schema_order(name, variable.dims)
+        parts = [datasets[i].variables[key].dtype for i in having for key in (name, weight) if key is not None]
+        dtype = np.dtype(bool) if spec.dtype == "b" else np.result_type(*parts)
+        out.append(Term(name, dims, dtype, factors, weight, dict(variable.attrs)))
+    return out
 
 
-def _times(ds: xr.Dataset) -> Iterable[tuple[str, xr.Variable]]:
-    return ((n, ds.variables[n]) for n in ("gti_start", "gti_stop") if n in ds.variables)
+def _sums(
+    datasets: Sequence[xr.Dataset], terms: list[Term], places: list[Embedding], sizes: Mapping[Any, int]
+) -> dict[str, xr.Variable]:
+    """Add datasets one after the other."""
+    masks = [_Masks(ds) for ds in datasets]
+    out = {}
+    for term in terms:
+        total: Any = None
+        for i, (ds, place) in enumerate(zip(datasets, places, strict=True)):
+            if term.name not in ds.data_vars and term.name != "mask_safe":
+                continue
+            part = _part(term, i, ds, masks[i])
+            merge = np.logical_or if term.dtype == bool else np.add
+            here = place.along(term.dims)
+            if total is None and not here.positions and part.dtype == term.dtype != bool:
+                total = part
+                continue
+            shape = tuple(sizes[dim] for dim in term.dims)
+            total = np.zeros(shape, dtype=term.dtype) if total is None else total
+            if here.positions:
+                index = here.index(term.dims, shape)
+                total[index] = merge(total[index], part)
+            else:
+                total = merge(total, part, out=np.asarray(total))
+        out[term.name] = xr.Variable(term.dims, total, term.attrs)
+    return out
+
+
+def _part(term: Term, number: int, ds: xr.Dataset, masks: _Masks) -> Any:
+    if term.name == "mask_safe":
+        return masks.safe().transpose(*term.dims).data
+    variable = ds.variables[term.name].transpose(*term.dims)
+    if term.dtype == bool:
+        return variable.data
+    if not term.dims:
+        return np.asarray(variable.data * term.factors[number])
+    weight = ds.variables[term.weight] if term.weight else None
+    return masked(variable, masks.on(variable), term.factors[number], weight)
+
+
+def _times(datasets: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:
+    if len(datasets) > 1:
+        return union_gti(datasets)
+    return {n: datasets[0].variables[n] for n in ("gti_start", "gti_stop") if n in datasets[0].variables}
 
 
 class _Masks:
@@ -165,8 +229,7 @@ class _Masks:
         """Mask for a variable, over ``energy`` if that has it; None if all is inside."""
         if "mask_safe" not in self._ds.variables:
             return None
-        rows = [str(dim) for dim in variable.dims if base_name(str(dim)) == "y"]
-        suffix = suffix_of(rows[0]) if rows else None
+        suffix = sky_suffix(variable.dims)
         key = suffix, "energy" in variable.dims
         if key not in self._found:
             whole = self._found.get((suffix, True))
@@ -179,45 +242,8 @@ class _Masks:
         """Return ``mask_safe`` itself, True everywhere if there is none."""
         if "mask_safe" in self._ds.variables:
             return self._ds.variables["mask_safe"]
-        having = (v for n, v in self._ds.data_vars.variables.items() if n in VARIABLES)
-        like = next(v for v in having if set(v.dims) in ({"energy"}, {"energy", "y", "x"}))
-        return xr.ones_like(like, dtype=bool)._replace(attrs={})
-
-
-def _part(name: str, ds: xr.Dataset, masks: _Masks, first: xr.Dataset, alone: bool) -> xr.Variable:
-    """Return what a dataset adds to a sum, in the units of the first dataset."""
-    spec = VARIABLES[name]
-    if spec.dtype == "b":
-        return masks.safe() if name == "mask_safe" else ds.variables[name]
-    variable = ds.variables[name]
-    factor = _factor(name, ds, first)
-    if not spec.dims:
-        return variable * factor
-    mask = masks.on(variable)
-    if spec.combine == "mean":
-        weight = ds.variables.get(spec.weight) if spec.weight else None
-        if weight is None:
-            if not alone:
-                raise ValueError(
-                    f"{name} of dataset '{ds.attrs.get('name', '')}' has no weight {spec.weight!r}, without which "
-                    "responses cannot be averaged: add the exposure on its grid"
-                )
-        else:
-            factor *= _factor(str(spec.weight), ds, first)
-            variable = variable * weight
-    data = variable.data if factor == 1 else variable.data * variable.dtype.type(factor)
-    return variable.copy(data=_inside(data, mask, variable))
-
-
-def _inside(data: Any, mask: xr.Variable | None, variable: xr.Variable) -> Any:
-    """Set what is outside a mask or not finite to zero."""
-    if mask is None:
-        keep = np.isfinite(data)
-    else:
-        keep = mask.set_dims(dict(variable.sizes)).transpose(*variable.dims).data
-        if data.dtype.kind == "f":
-            keep = keep & np.isfinite(data)
-    return np.where(keep, data, data.dtype.type(0))
+        dims = [dim for dim in ("energy", "y", "x") if dim in self._ds.dims]
+        return xr.Variable(dims, np.ones([self._ds.sizes[dim] for dim in dims], dtype=bool))
 
 
 def _factor(name: str, ds: xr.Dataset, first: xr.Dataset) -> float:
@@ -230,52 +256,3 @@ def _factor(name: str, ds: xr.Dataset, first: xr.Dataset) -> float:
         raise ValueError(
             f"{name} is in {mine!r} in one dataset and in {wanted!r} in another, which do not convert into each other"
         ) from error
-
-
-def _total(
-    parts: Iterator[Any],
-    places: list[Embedding],
-    dims: Sequence[Hashable],
-    shape: tuple[int, ...],
-    merge: np.ufunc,
-    lazy: bool,
-) -> Any:
-    """Add arrays, or combine masks, each in its place."""
-    if lazy:
-        return _tree(list(parts), places, dims, merge)
-    first = next(parts)
-    if places[0].positions or merge is np.logical_or:
-        out = np.zeros(shape, dtype=first.dtype)
-        index = places[0].index(dims, shape)
-        out[index] = first
-    else:
-        out = np.asarray(first)
-    for part, place in zip(parts, places[1:], strict=True):
-        out = out.astype(np.result_type(out, part), copy=False)
-        if place.positions:
-            index = place.index(dims, shape)
-            out[index] = merge(out[index], part)
-        else:
-            out = merge(out, part, out=out)
-    return out
-
-
-def _tree(parts: list[Any], places: list[Embedding], dims: Sequence[Hashable], merge: np.ufunc) -> Any:
-    """Add lazy arrays in pairs, then the sums in pairs: to compute one, few parts have to be held at a time."""
-    chunks = common_chunks(parts, places, dims)
-    level = [place.lazily(part, dims, chunks) for part, place in zip(parts, places, strict=True)]
-    while len(level) > 1:
-        pairs = [merge(*level[i : i + 2]) for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[2 * len(pairs) :]
-    return level[0]
-
-
-def _averages(sums: dict[str, xr.Variable]) -> Iterator[tuple[str, xr.Variable]]:
-    """Divide sums of weighted responses by the sums of their weights."""
-    for name, total in sums.items():
-        weight = sums.get(VARIABLES[name].weight or "")
-        if weight is None:
-            yield name, total
-            continue
-        scale = xr.where(weight > 0, 1 / weight.where(weight > 0, 1), 0).astype(total.dtype)
-        yield name, (total * scale).transpose(*total.dims)._replace(attrs=total.attrs)

@@ -1,0 +1,132 @@
+"""What one dataset adds to a sum of datasets, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.reduce.rebuild import grid_dims
+from xgamma.schema import VARIABLES, base_name, suffix_of
+
+__all__ = ["Term", "averages", "mask_for", "masked", "seen", "sky_suffix"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A variable of a sum.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    dims : tuple
+        In the order of the schema, the sky last.
+    dtype : dtype
+        Of the sum.
+    factors : dict of int to float
+        Conversion of units by number of the dataset, that of the weight included.
+    weight : str or None
+        Name of the variable that weights it.
+    attrs : dict
+        Of the sum.
+    """
+
+    name: str
+    dims: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    factors: dict[int, float]
+    weight: str | None
+    attrs: dict[Any, Any]
+
+
+def sky_suffix(dims: Iterable[Any]) -> str | None:
+    """Suffix of the sky grid that dims belong to, None for those without sky."""
+    return next((suffix_of(str(dim)) for dim in dims if base_name(str(dim)) == "y"), None)
+
+
+def mask_for(variable: xr.Variable, mask: xr.Variable | None) -> xr.Variable | None:
+    """Return a mask over the dims of a variable: for any energy, where that has none."""
+    return mask if mask is None or "energy" in variable.dims else mask.any("energy")
+
+
+def masked(variable: xr.Variable, mask: xr.Variable | None, factor: float, weight: xr.Variable | None = None) -> Any:
+    """Scale and weight a variable, and set what is outside a mask or not finite to zero.
+
+    Parameters
+    ----------
+    variable : Variable
+        Floating point or integer numbers.
+    mask : Variable or None
+        With some of its dims; None if all is inside.
+    factor : float
+        Conversion of units.
+    weight : Variable, optional
+        With some of its dims.
+
+    Returns
+    -------
+    ndarray
+        A new array, with the dims of the variable.
+    """
+    if weight is not None:
+        variable = (variable * weight).transpose(*variable.dims)
+    data = variable.data if factor == 1 else variable.data * variable.dtype.type(factor)
+    if mask is None:
+        keep = np.isfinite(data)
+    else:
+        keep = mask.set_dims(dict(variable.sizes)).transpose(*variable.dims).data
+        if data.dtype.kind == "f":
+            keep = keep & np.isfinite(data)
+    return np.where(keep, data, data.dtype.type(0))
+
+
+def averages(sums: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
+    """Divide the sums of weighted responses by the sums of their weights; zero where these are."""
+    out = {}
+    for name, total in sums.items():
+        weight = sums.get(VARIABLES[name].weight or "")
+        if weight is not None:
+            scale = np.divide(1.0, weight.data, out=np.zeros(weight.shape), where=weight.data > 0)
+            scaled = total * weight.copy(data=scale.astype(total.dtype))
+            total = scaled.transpose(*total.dims)._replace(attrs=total.attrs)
+        out[name] = total
+    return out
+
+
+def seen(mask: xr.Variable, lookup: Any, origin: tuple[int, int]) -> np.ndarray:
+    """Reduce a part of a safe mask to the pixels of a response.
+
+    Parameters
+    ----------
+    mask : Variable, dims (energy, y, x) or (energy,)
+        A rectangle of the safe mask.
+    lookup : (ndarray, ndarray) or None
+        Rows and columns of the whole mask, shape (y, step, x, step), as `irf_mask.lookup` finds them; None for a
+        response without dims on the sky.
+    origin : (int, int)
+        First row and column of the rectangle.
+
+    Returns
+    -------
+    ndarray, shape (energy, y, x) or (energy,)
+        Whether the mask holds at one of the places that belong to the pixel and lie in the rectangle.
+    """
+    if "y" not in mask.dims:
+        return mask.data
+    data = mask.transpose("energy", *grid_dims()).data
+    if lookup is None:
+        return data.any(axis=(1, 2))
+    rows, columns = lookup[0] - origin[0], lookup[1] - origin[1]
+    inside = (rows >= 0) & (rows < data.shape[1]) & (columns >= 0) & (columns < data.shape[2])
+    out = np.zeros((data.shape[0], rows.shape[0], rows.shape[2]), dtype=bool)
+    near_y, near_x = np.flatnonzero(inside.any(axis=(1, 2, 3))), np.flatnonzero(inside.any(axis=(0, 1, 3)))
+    if near_y.size and near_x.size:
+        box = slice(near_y[0], near_y[-1] + 1), slice(None), slice(near_x[0], near_x[-1] + 1)
+        within = inside[box]
+        found = data[:, np.where(within, rows[box], 0), np.where(within, columns[box], 0)] & within
+        out[:, box[0], box[2]] = found.any(axis=(2, 4))
+    return out
