@@ -71,9 +71,10 @@ def test_a_template_is_no_dataset(gammapy_data):
         open_dataset(gammapy_data / "fermi-3fhl-gc" / "gll_iem_v06_gc.fits.gz")
 
 
-def test_a_spectrum_of_another_format_is_no_dataset(gammapy_data):
-    with pytest.raises(FileFormatError, match="SPECTRUM"):
-        open_dataset(gammapy_data / "joint-crab" / "spectra" / "hess" / "pha_obs23523.fits")
+@pytest.mark.parametrize(("kind", "extension"), [("rmf", "MATRIX"), ("arf", "SPECRESP")])
+def test_the_response_of_a_spectrum_is_no_dataset(gammapy_data, kind, extension):
+    with pytest.raises(FileFormatError, match=rf"{kind}_obs23523\.fits.*no map dataset.*{extension}"):
+        open_dataset(gammapy_data / "joint-crab" / "spectra" / "hess" / f"{kind}_obs23523.fits")
 
 
 def test_old_files_call_the_offset_theta(gammapy_data):

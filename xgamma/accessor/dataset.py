@@ -1,72 +1,24 @@
-"""The ``.gp`` accessors: a line a method, the text and the work stand in the functions they call."""
+"""The ``.gp`` accessor of a Dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from xgamma import geoms as _geoms
-from xgamma import interp as _interp
 from xgamma import predict, statistic, summary, validate
-from xgamma.coords import SkyGrid, decode
-from xgamma.irf import edisp as _edisp
-from xgamma.irf import psf as _psf
-from xgamma.irf.lookup import sky_dims
+from xgamma.accessor.irf import EDispAccessor, PSFAccessor
+from xgamma.coords import decode
 from xgamma.models import Models
 from xgamma.reduce import masks, select
-from xgamma.schema import suffix_of
-from xgamma.units import quantity, to_unit
 
 if TYPE_CHECKING:
-    import astropy.units as u
     from astropy.coordinates import SkyCoord
-    from astropy.wcs import WCS
 
-__all__ = ["DataArrayAccessor", "DatasetAccessor"]
-
-
-@dataclass(frozen=True)
-class PSFAccessor:
-    """Look-ups in the point spread function of a dataset, see `xgamma.irf.psf`."""
-
-    _obj: xr.Dataset
-
-    def containment(self, rad: Any, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
-        """Fraction of the events inside a radius, see `xgamma.irf.psf.containment`."""
-        return _psf.containment(self._obj, rad, energy_true, position)
-
-    def containment_radius(
-        self, fraction: float = 0.68, energy_true: Any = None, position: SkyCoord | None = None
-    ) -> xr.DataArray:
-        """Radius that holds a fraction of the events, see `xgamma.irf.psf.containment_radius`."""
-        return _psf.containment_radius(self._obj, fraction, energy_true, position)
-
-    def kernel(self, position: SkyCoord | None = None, binsz: Any = None, max_radius: Any = None) -> xr.DataArray:
-        """Image of a point source, see `xgamma.irf.psf.kernel`."""
-        return _psf.kernel(self._obj, position, binsz, max_radius)
-
-
-@dataclass(frozen=True)
-class EDispAccessor:
-    """Look-ups in the energy dispersion of a dataset, see `xgamma.irf.edisp`."""
-
-    _obj: xr.Dataset
-
-    def kernel(self, position: SkyCoord | None = None) -> xr.DataArray:
-        """Probabilities of reconstructed energies, see `xgamma.irf.edisp.kernel`."""
-        return _edisp.kernel(self._obj, position)
-
-    def bias(self, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
-        """Mean relative error of energies, see `xgamma.irf.edisp.bias`."""
-        return _edisp.bias(self._obj, energy_true, position)
-
-    def resolution(self, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
-        """Relative spread of energies, see `xgamma.irf.edisp.resolution`."""
-        return _edisp.resolution(self._obj, energy_true, position)
+__all__ = ["DatasetAccessor"]
 
 
 @xr.register_dataset_accessor("gp")
@@ -247,55 +199,3 @@ class DatasetAccessor:
         from xgamma.plot import peek
 
         return peek(self._obj, **options)
-
-
-@xr.register_dataarray_accessor("gp")
-class DataArrayAccessor:
-    """Gamma-ray methods of a DataArray."""
-
-    def __init__(self, obj: xr.DataArray) -> None:
-        self._obj = obj
-
-    @property
-    def quantity(self) -> u.Quantity:
-        """The values with their unit, see `xgamma.units.quantity`."""
-        return quantity(self._obj)
-
-    def to_unit(self, unit: Any) -> xr.DataArray:
-        """Convert to another unit, see `xgamma.units.to_unit`."""
-        return to_unit(self._obj, unit)
-
-    @property
-    def grid(self) -> SkyGrid:
-        """Sky grid of the array."""
-        sky = sky_dims(self._obj)
-        if sky is None:
-            raise ValueError(f"'{self._obj.name}' has no dims on the sky, its dims are {self._obj.dims}.")
-        return SkyGrid.from_dataset(self._obj, suffix_of(sky[0]))
-
-    @property
-    def wcs(self) -> WCS:
-        """WCS of the array's own pixels, see `xgamma.coords.SkyGrid.fits_header`."""
-        return self.grid.fits_header()
-
-    def interp_by_coord(self, coords: Mapping[str, Any]) -> xr.DataArray:
-        """Interpolate at points, see `xgamma.interp.interp_by_coord`."""
-        return _interp.interp_by_coord(self._obj, coords)
-
-    def smooth(self, width: Any, kernel: str = "gauss") -> xr.DataArray:
-        """Smooth on the sky, see `xgamma.reduce.smooth.smooth`."""
-        from xgamma.reduce.smooth import smooth
-
-        return smooth(self._obj, width, kernel=kernel)
-
-    def plot(self, ax: Any = None, **options: Any) -> Any:
-        """Draw an image or a spectrum, see `xgamma.plot.plot`."""
-        from xgamma.plot import plot
-
-        return plot(self._obj, ax=ax, **options)
-
-    def plot_grid(self, **options: Any) -> Any:
-        """Draw one panel for each bin, see `xgamma.plot.plot_grid`."""
-        from xgamma.plot import plot_grid
-
-        return plot_grid(self._obj, **options)
