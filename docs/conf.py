@@ -39,6 +39,7 @@ API = [
     ("The accessors", "xgamma.accessor", None),
     ("Predictions", "xgamma.predict", None),
     ("Fit statistics", "xgamma.statistic", None),
+    ("Likelihood", "xgamma.likelihood", None),
     ("Responses", "xgamma.irf.psf", ["containment", "containment_radius", "kernel"]),
     ("", "xgamma.irf.edisp", ["kernel", "bias", "resolution"]),
     ("Masks and selections", "xgamma.reduce.masks", None),

@@ -12,13 +12,14 @@ from xgamma.coords import energy_edges
 __version__ = version("xgamma")
 
 _LAZY = {
+    "Likelihood": "xgamma.likelihood",
     "create_map_dataset": "xgamma.create",
     "models": "xgamma.models",
     "open_dataset": "xgamma.io.open",
     "tutorial": "xgamma.tutorial",
 }
 
-__all__ = ["__version__", "create_map_dataset", "energy_edges", "models", "open_dataset", "tutorial"]
+__all__ = ["Likelihood", "__version__", "create_map_dataset", "energy_edges", "models", "open_dataset", "tutorial"]
 
 DataArrayAccessor = _accessor.DataArrayAccessor
 DatasetAccessor = _accessor.DatasetAccessor
