@@ -23,11 +23,11 @@ from xgamma.onoff import (
     to_cash,
     to_onoff,
 )
-from xgamma.predict import npred_signal
-from xgamma.predict.onoff import asimov_onoff, npred_off
-from xgamma.reduce.onoff import stack_onoff
+from xgamma.predict import npred_off, npred_signal
+from xgamma.predict.onoff import asimov_onoff
 from xgamma.reduce.select import slice_by_energy
 from xgamma.reduce.spectrum import to_spectrum_dataset
+from xgamma.reduce.stack import stack_many
 from xgamma.statistic import stat_array, stat_sum, stat_type, wstat
 from xgamma.summary import info, summary
 
@@ -170,7 +170,7 @@ OPERATIONS = {
     "asimov with background": lambda ds, models: asimov_onoff(ds, npred_background=0.5 * background(ds)),
     "to_cash": lambda ds, models: to_cash(ds),
     "to_onoff": lambda ds, models: to_onoff(to_cash(ds), 1.0, 5.0),
-    "stack": lambda ds, models: stack_onoff([ds, ds]),
+    "stack": lambda ds, models: stack_many([ds, ds]),
 }
 
 
@@ -253,7 +253,7 @@ def test_from_cash_and_back():
 
 def test_sum_conserves_the_background():
     parts = [spectrum(seed, name=f"run {seed}", livetime=1000.0 * seed) for seed in (1, 2, 3)]
-    total = stack_onoff(parts, name="sum")
+    total = stack_many(parts, name="sum")
     safe = [part["mask_safe"].values for part in parts]
     known = sum(np.where(s, background(p), 0) for p, s in zip(parts, safe, strict=True))
     off = sum(np.where(s, p["counts_off"], 0) for p, s in zip(parts, safe, strict=True))
@@ -263,8 +263,8 @@ def test_sum_conserves_the_background():
     np.testing.assert_allclose(total["acceptance"], on, rtol=1e-12)
     assert total.attrs["name"] == "sum"
     assert "background" not in total
-    again = stack_onoff([stack_onoff(parts[:2]), parts[2]], name="sum")
-    mirrored = stack_onoff(parts[::-1], name="sum")
+    again = stack_many([stack_many(parts[:2]), parts[2]], name="sum")
+    mirrored = stack_many(parts[::-1], name="sum")
     for other in (again, mirrored):
         for key in ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "edisp", "mask_safe"):
             np.testing.assert_allclose(other[key], total[key], rtol=1e-10, err_msg=key)
@@ -275,23 +275,23 @@ def test_acceptance_without_off_counts():
     one, other = spectrum(1), spectrum(2)
     everywhere = xr.ones_like(one["mask_safe"])
     one, other = (p.assign(mask_safe=everywhere, counts_off=p["counts_off"] * [0, 1, 1, 1]) for p in (one, other))
-    total = stack_onoff([one, other])
+    total = stack_many([one, other])
     ratio = float((background(one) + background(other)).sum() / (one["counts_off"] + other["counts_off"]).sum())
     assert float(alpha(total)[0]) == pytest.approx(ratio, rel=1e-12)
     empty = [part.assign(counts_off=0 * part["counts_off"]) for part in (one, other)]
-    none = stack_onoff(empty)
+    none = stack_many(empty)
     np.testing.assert_allclose(none["acceptance_off"], one["acceptance_off"] + other["acceptance_off"], rtol=1e-12)
 
 
 def test_sum_of_one_with_everything_safe():
     ds = spectrum()
     ds = ds.assign(mask_safe=xr.ones_like(ds["mask_safe"]))
-    np.testing.assert_allclose(stack_onoff([ds])["acceptance_off"], ds["acceptance_off"], rtol=1e-12)
+    np.testing.assert_allclose(stack_many([ds])["acceptance_off"], ds["acceptance_off"], rtol=1e-12)
 
 
 def test_sum_needs_off_regions():
     with pytest.raises(ValueError, match=r"the datasets \['plain'\] have no variable 'counts_off'"):
-        stack_onoff([spectrum(), to_cash(spectrum(), name="plain")])
+        stack_many([spectrum(), to_cash(spectrum(), name="plain")])
 
 
 def test_other_data_pass_through():
@@ -387,7 +387,7 @@ def test_hess(hess):
 def test_hess_sum(hess):
     datasets, numbers = hess
     expected = numbers["stacked"]
-    total = stack_onoff(datasets, name="stacked")
+    total = stack_many(datasets, name="stacked")
     same_figures(total, expected["info"], rel=2e-7)  # it sums in single precision
     np.testing.assert_array_equal(total["counts"], expected["counts"]["per_energy"])
     np.testing.assert_array_equal(total["mask_safe"], np.array(expected["mask_safe"]["per_energy"], bool))
@@ -420,7 +420,7 @@ def test_hess_slices(hess):
 def test_spectrum_of_a_map():
     """Backgrounds of the pixels of a region add up."""
     ds = with_off(make_map_dataset(npix=(24, 26))).drop_vars(["mask_safe", "mask_fit"])
-    found = conserve_background(to_spectrum_dataset(expose_background(ds), "galactic;circle(0,0,0.45)"))
-    inside = xg.accessor.masks.region_mask(ds, "galactic;circle(0,0,0.45)")
+    found = to_spectrum_dataset(ds, "galactic;circle(0,0,0.45)")
+    inside = ds.gp.region_mask("galactic;circle(0,0,0.45)")
     np.testing.assert_allclose(background(found), background(ds).where(inside, 0).sum(("y", "x")), rtol=1e-12)
     assert json.dumps(found.attrs["region"]).count("circle") == 1

@@ -12,14 +12,16 @@ from xgamma.coords import energy_edges
 __version__ = version("xgamma")
 
 _LAZY = {
+    "Datasets": "xgamma.datasets",
     "Likelihood": "xgamma.likelihood",
     "create_map_dataset": "xgamma.create",
+    "create_spectrum_dataset": "xgamma.create_spectrum",
     "models": "xgamma.models",
     "open_dataset": "xgamma.io.open",
     "tutorial": "xgamma.tutorial",
 }
 
-__all__ = ["Likelihood", "__version__", "create_map_dataset", "energy_edges", "models", "open_dataset", "tutorial"]
+__all__ = ["__version__", "energy_edges", *_LAZY]
 
 DataArrayAccessor = _accessor.DataArrayAccessor
 DatasetAccessor = _accessor.DatasetAccessor

@@ -22,6 +22,7 @@ __all__ = [
     "conserve_background",
     "expose_background",
     "is_onoff",
+    "measured_background",
     "most_likely_off",
     "to_cash",
     "to_onoff",
@@ -56,6 +57,28 @@ def alpha(ds: xr.Dataset) -> xr.DataArray:
 
 
 def background(ds: xr.Dataset) -> xr.DataArray:
+    """Return the background that the data tell, before any model scales it.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``counts_off``, ``acceptance`` and ``acceptance_off``, or with ``background``.
+
+    Returns
+    -------
+    DataArray, dims as ``counts_off`` or ``background``
+        That of `measured_background`, or the variable ``background`` if there are no off regions. Lazy where the
+        dataset is.
+
+    Raises
+    ------
+    ValueError
+        If one of the variables is missing.
+    """
+    return ds["background"] if "background" in ds and not is_onoff(ds) else measured_background(ds)
+
+
+def measured_background(ds: xr.Dataset) -> xr.DataArray:
     """Return the background in the on region as the counts in the off region tell it.
 
     Parameters
@@ -170,7 +193,7 @@ def to_cash(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
     ValueError
         If one of the variables is missing.
     """
-    out = expose_background(ds) if is_onoff(ds) else ds.assign(background=background(ds).variable)
+    out = ds.assign(background=measured_background(ds).variable)
     out = record(out.drop_vars(["counts_off", "acceptance", "acceptance_off"]), "to_cash()")
     return out if name is None else out.assign_attrs(name=name)
 
@@ -188,7 +211,7 @@ def expose_background(ds: xr.Dataset) -> xr.Dataset:
     Dataset
         Lazy where the dataset is.
     """
-    return ds.assign(background=background(ds).variable) if is_onoff(ds) else ds
+    return ds.assign(background=measured_background(ds).variable) if is_onoff(ds) else ds
 
 
 def conserve_background(ds: xr.Dataset) -> xr.Dataset:

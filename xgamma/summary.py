@@ -11,9 +11,8 @@ import xarray as xr
 
 from xgamma.kernels.statistic import cash, wstat
 from xgamma.models import FoVBackgroundModel, Models
-from xgamma.onoff import alpha, background, is_onoff
+from xgamma.onoff import background, is_onoff
 from xgamma.predict import models_for, npred, npred_background, npred_signal
-from xgamma.predict.onoff import npred_off
 from xgamma.schema import base_name
 from xgamma.statistic import stat_sum, stat_type
 from xgamma.units import unit_of
@@ -110,12 +109,11 @@ def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
         out["n_fit_bins"] = inside.sum()
     if is_onoff(ds):
         out["background"] = total(background(ds))
-        out["npred_background"] = total(alpha(ds) * npred_off(ds, models))
-        out["npred"] = out["npred_background"] + total(npred_signal(ds, models))
         out["counts_off"], out["acceptance"] = total(ds["counts_off"]), total(ds["acceptance"])
-    elif "background" in ds:
+    known = is_onoff(ds) or "background" in ds
+    if known:
         out["npred_background"] = total(npred_background(ds, models))
-    if not is_onoff(ds) and (len(models) or "background" in ds):
+    if known or len(models):
         out["npred"] = total(npred(ds, models))
     if any(not isinstance(model, FoVBackgroundModel) for model in models):
         out["npred_signal"] = total(npred_signal(ds, models))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xgamma import geoms as _geoms
-from xgamma import predict, statistic, summary, validate
+from xgamma import onoff, predict, statistic, summary, validate
 from xgamma.accessor.irf import EDispAccessor, PSFAccessor
 from xgamma.coords import decode
 from xgamma.models import Models
@@ -75,6 +75,16 @@ class DatasetAccessor:
     def excess(self) -> xr.DataArray:
         """Counts less predicted background, see `xgamma.predict.excess`."""
         return predict.excess(self._obj)
+
+    @property
+    def alpha(self) -> xr.DataArray:
+        """Background expected for each count in the off regions, see `xgamma.onoff.alpha`."""
+        return onoff.alpha(self._obj)
+
+    @property
+    def background(self) -> xr.DataArray:
+        """Background that the data tell, that of off regions included, see `xgamma.onoff.background`."""
+        return onoff.background(self._obj)
 
     @property
     def energy_range(self) -> tuple[xr.DataArray, xr.DataArray]:
@@ -144,6 +154,18 @@ class DatasetAccessor:
         """Predicted counts of the background, see `xgamma.predict.npred_background`."""
         return predict.npred_background(self._obj, models)
 
+    def npred_off(self, models: Any = None) -> xr.DataArray:
+        """Predicted counts in the off regions, see `xgamma.predict.onoff.npred_off`."""
+        return predict.npred_off(self._obj, models)
+
+    def stat_array(self, models: Any = None) -> xr.DataArray:
+        """Fit statistic of each bin, see `xgamma.statistic.stat_array`."""
+        return statistic.stat_array(self._obj, models)
+
+    def wstat(self, models: Any = None) -> xr.DataArray:
+        """W statistic of each bin, see `xgamma.statistic.wstat`."""
+        return statistic.wstat(self._obj, models)
+
     def cash(self, models: Any = None) -> xr.DataArray:
         """Cash statistic of each bin, see `xgamma.statistic.cash`."""
         return statistic.cash(self._obj, models)
@@ -174,6 +196,18 @@ class DatasetAccessor:
         """Cut out ranges of bins, see `xgamma.reduce.select.slice_by_idx`."""
         return select.slice_by_idx(self._obj, slices, name=name)
 
+    # Off regions
+
+    def to_onoff(
+        self, acceptance: Any = 1.0, acceptance_off: Any = 1.0, counts_off: Any = None, name: str | None = None
+    ) -> xr.Dataset:
+        """Measure the background in off regions, see `xgamma.onoff.to_onoff`."""
+        return onoff.to_onoff(self._obj, acceptance, acceptance_off, counts_off, name=name)
+
+    def to_cash(self, name: str | None = None) -> xr.Dataset:
+        """Take the background of off regions as known, see `xgamma.onoff.to_cash`."""
+        return onoff.to_cash(self._obj, name=name)
+
     # Files and pictures
 
     def to_fits(self, path: str | Path, overwrite: bool = False) -> None:
@@ -181,6 +215,12 @@ class DatasetAccessor:
         from xgamma.io.fits import write_fits
 
         write_fits(self._obj, path, overwrite=overwrite)
+
+    def to_ogip(self, path: str | Path, overwrite: bool = False) -> list[Path]:
+        """Write the OGIP files of a spectrum, see `xgamma.io.ogip.write_ogip`."""
+        from xgamma.io.ogip import write_ogip
+
+        return write_ogip(self._obj, path, overwrite=overwrite)
 
     def to_netcdf(self, path: str | Path, overwrite: bool = False, **options: Any) -> None:
         """Write a NetCDF file, see `xgamma.io.netcdf.write_netcdf`."""

@@ -148,7 +148,7 @@ class Datasets(DatasetList):
         return total.rename("stat_sum").assign_attrs(units="", long_name="sum of the fit statistic")
 
     def stack_reduce(self, name: str = "stacked") -> xr.Dataset:
-        """Add all datasets, see `xgamma.reduce.stack.stack_many` and `xgamma.reduce.onoff.stack_onoff`.
+        """Add all datasets, see `xgamma.reduce.stack.stack_many`.
 
         Parameters
         ----------

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import xarray as xr
 
 from xgamma.datasets.member import dataset_type
-from xgamma.reduce.onoff import stack_onoff
 from xgamma.reduce.stack import stack_many
 
 __all__ = ["stack_all"]
@@ -26,4 +25,4 @@ def stack_all(datasets: Sequence[xr.Dataset], name: str) -> xr.Dataset:
     (kind,) = types
     if kind == "FluxPointsDataset":
         raise ValueError("flux points do not add up: stack the datasets that they were made from")
-    return stack_onoff(datasets, name=name) if kind.endswith("OnOff") else stack_many(datasets, name=name)
+    return stack_many(datasets, name=name)

@@ -13,11 +13,12 @@ from xgamma.coords import Axis
 from xgamma.history import record
 from xgamma.irf.lookup import sky_dims
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
+from xgamma.onoff import alpha, background, is_onoff, most_likely_off
 from xgamma.predict.maps import map_npred
 from xgamma.predict.region import region_npred
 from xgamma.schema import suffix_of
 
-__all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_signal"]
+__all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_off", "npred_signal"]
 
 ModelsLike: TypeAlias = "Models | Iterable[SkyModel | FoVBackgroundModel] | SkyModel | FoVBackgroundModel | None"
 
@@ -65,7 +66,7 @@ def _belongs(name: str) -> bool:
 
 def _zeros(ds: xr.Dataset) -> xr.Variable:
     """Zeros on the grid of the counts, lazy where the dataset is."""
-    for name in ("counts", "background", "mask_safe"):
+    for name in ("counts", "background", "mask_safe", "counts_off", "acceptance"):
         if name in ds:
             return xr.zeros_like(ds[name].variable, dtype=np.float64)
     dims = ("energy", *(sky_dims(ds["exposure"]) or ()))
@@ -132,7 +133,8 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     Parameters
     ----------
     ds : Dataset
-        With ``background``, or without: then zeros.
+        With ``background``, or without: then zeros. With counts in off regions it is that which is most likely, given
+        the signal, see `npred_off`.
     models : Models, list of models, or model, optional
         By default those stored with the dataset. A background model scales ``background``.
 
@@ -144,8 +146,12 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     Raises
     ------
     ValueError
-        If more than one background model applies.
+        If more than one background model applies, or acceptances of off regions are missing.
     """
+    if is_onoff(ds):
+        off = alpha(ds).variable * npred_off(ds, models).variable
+        like = _zeros(ds).dims
+        return _like_counts(ds, xr.DataArray(off.transpose(*like)), "npred_background", "predicted background counts")
     scaling = [m for m in models_for(ds, models) if isinstance(m, FoVBackgroundModel)]
     if len(scaling) > 1:
         raise ValueError(
@@ -161,6 +167,30 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
             norm = scaling[0].spectral_model(axis.center * u.Unit(axis.unit)).to_value("")
             values = values * xr.DataArray(norm, dims="energy")
     return _like_counts(ds, values, "npred_background", "predicted background counts")
+
+
+def npred_off(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
+    """Predict the counts in the off region: the background that is most likely, given the signal of the models.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``counts_off``, ``acceptance``, ``acceptance_off`` and what `npred_signal` needs. Without ``counts`` the
+        prediction is ``counts_off``.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+
+    Returns
+    -------
+    DataArray, dims as ``counts_off``
+        No unit. ``alpha`` times it is the background in the on region. Lazy where the dataset is.
+
+    Raises
+    ------
+    ValueError
+        If there are no off regions, or what the models need is missing.
+    """
+    return most_likely_off(ds, npred_signal(ds, models))
 
 
 def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
@@ -186,7 +216,7 @@ def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
 
 
 def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
-    """Return the counts less the predicted background.
+    """Return the counts less the predicted background, or less that which off regions tell.
 
     Parameters
     ----------
@@ -207,8 +237,8 @@ def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     """
     if "counts" not in ds:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts'.")
-    background = npred_background(ds, models).variable
-    values = xr.DataArray(ds["counts"].variable - background.transpose(*ds["counts"].dims))
+    known = (background(ds) if is_onoff(ds) else npred_background(ds, models)).variable
+    values = xr.DataArray(ds["counts"].variable - known.transpose(*ds["counts"].dims))
     return _like_counts(ds, values, "excess", "counts less background")
 
 

@@ -1,4 +1,4 @@
-"""What models predict of counts in on and off regions."""
+"""Data with off regions that models describe exactly."""
 
 from __future__ import annotations
 
@@ -8,35 +8,11 @@ import numpy as np
 import xarray as xr
 
 from xgamma.history import record
-from xgamma.onoff import alpha, background, is_onoff, most_likely_off
+from xgamma.onoff import alpha, is_onoff, measured_background
 from xgamma.predict.counts import ModelsLike, npred_signal
 from xgamma.schema import VARIABLES
 
-__all__ = ["asimov_onoff", "npred_off"]
-
-
-def npred_off(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
-    """Predict the counts in the off region: the background that is most likely, given the signal of the models.
-
-    Parameters
-    ----------
-    ds : Dataset
-        With ``counts_off``, ``acceptance``, ``acceptance_off`` and what `npred_signal` needs. Without ``counts`` the
-        prediction is ``counts_off``.
-    models : Models, list of models, or model, optional
-        By default those stored with the dataset.
-
-    Returns
-    -------
-    DataArray, dims as ``counts_off``
-        No unit. ``alpha`` times it is the background in the on region. Lazy where the dataset is.
-
-    Raises
-    ------
-    ValueError
-        If there are no off regions, or what the models need is missing.
-    """
-    return most_likely_off(ds, npred_signal(ds, models))
+__all__ = ["asimov_onoff"]
 
 
 def asimov_onoff(
@@ -74,7 +50,7 @@ def asimov_onoff(
     """
     ratio = alpha(ds).variable
     if npred_background is None:
-        known = background(ds).variable
+        known = measured_background(ds).variable
         off = ds["counts_off"].variable.astype(np.float64)
     else:
         given = npred_background.variable if isinstance(npred_background, xr.DataArray) else npred_background

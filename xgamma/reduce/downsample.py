@@ -11,6 +11,7 @@ import xarray as xr
 from xgamma.coords import Axis, SkyGrid
 from xgamma.coords.keywords import build_wcs
 from xgamma.history import record
+from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.rebuild import named, rebuild
 from xgamma.reduce.resample import merge_energies
 from xgamma.schema import VARIABLES
@@ -21,9 +22,9 @@ __all__ = ["downsample"]
 def downsample(ds: xr.Dataset, factor: int, axis_name: str | None = None, name: str | None = None) -> xr.Dataset:
     """Merge each `factor` times `factor` pixels, or each `factor` bins of energy.
 
-    On the sky, counts and background add up inside ``mask_safe``, the exposure averages, and masks hold where they
-    hold for any of the merged pixels. Responses, and an exposure, on a sky grid of their own stay as they are. Along
-    the energy `resample_energy_axis` tells the rules.
+    On the sky, counts and background, that of off regions included, add up inside ``mask_safe``, the exposure averages,
+    and masks hold where they hold for any of the merged pixels. Responses, and an exposure, on a sky grid of their own
+    stay as they are. Along the energy `resample_energy_axis` tells the rules.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def downsample(ds: xr.Dataset, factor: int, axis_name: str | None = None, name: 
         raise ValueError(f"factor is {factor!r}: give a whole number from 1 on")
     factor = int(factor)
     if axis_name is None:
-        out = _on_sky(ds, factor)
+        out = conserve_background(_on_sky(expose_background(ds), factor))
         line = f"downsample({factor})"
     elif axis_name == "energy":
         size = Axis.from_dataset(ds, "energy").size

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xgamma.coords import Axis
 from xgamma.history import record
+from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.irf_mask import irf_mask
 from xgamma.reduce.rebuild import named, rebuild
 from xgamma.schema import VARIABLES, suffix_of
@@ -21,8 +22,9 @@ __all__ = ["merge_energies", "resample_energy_axis", "to_image"]
 def resample_energy_axis(ds: xr.Dataset, edges: Any, name: str | None = None) -> xr.Dataset:
     """Merge bins of reconstructed energy.
 
-    Counts and background add up inside ``mask_safe``, masks hold where they hold for any of the merged bins, and the
-    energy dispersion adds up where data are trusted, so that predictions are those of the merged counts. True energies
+    Counts and background, that of off regions included, add up inside ``mask_safe``, masks hold where they hold for
+    any of the merged bins, and the energy dispersion adds up where data are trusted, so that predictions are those of
+    the merged counts. True energies
     and what depends on them alone stay as they are. Edges at which all bins of the axis begin and end change nothing.
 
     Parameters
@@ -83,6 +85,10 @@ def merge_energies(ds: xr.Dataset, groups: Sequence[slice]) -> xr.Dataset:
     axis = Axis.from_dataset(ds, "energy")
     if [(group.start, group.stop) for group in groups] == [(i, i + 1) for i in range(axis.size)]:
         return ds
+    return conserve_background(_merge(expose_background(ds), axis, groups))
+
+
+def _merge(ds: xr.Dataset, axis: Axis, groups: Sequence[slice]) -> xr.Dataset:
     lower, upper = (axis.lower[[g.start for g in groups]], axis.upper[[g.stop - 1 for g in groups]])
     center = np.sqrt(lower * upper) if axis.interp == "log" else (lower + upper) / 2
     variables = {}

@@ -15,6 +15,7 @@ from xgamma.coords import Axis, suffixes
 from xgamma.history import record
 from xgamma.irf.lookup import at_position, sky_dims
 from xgamma.irf.psf import containment
+from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.footprint import Footprint, footprint
 from xgamma.reduce.rebuild import grid_dims, named, rebuild
 from xgamma.schema import VARIABLES
@@ -25,8 +26,9 @@ __all__ = ["to_region_map_dataset", "to_spectrum_dataset"]
 def to_region_map_dataset(ds: xr.Dataset, region: Any, name: str | None = None) -> xr.Dataset:
     """Sum a map dataset over a region, and keep the point spread function.
 
-    Counts and background add up inside ``mask_safe``, the exposure is the mean over the pixels, responses are those at
-    the region's centre, interpolated linearly, and masks hold where they hold for any pixel.
+    Counts and background, that of off regions included, add up inside ``mask_safe``, the exposure is the mean over the
+    pixels, responses are those at the region's centre, interpolated linearly, and masks hold where they hold for any
+    pixel.
 
     Parameters
     ----------
@@ -102,6 +104,10 @@ def _shown(area: Footprint) -> str:
 
 
 def _summed(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
+    return conserve_background(_sums(expose_background(ds), area))
+
+
+def _sums(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
     variables: dict[Hashable, xr.Variable] = {}
     mask = ds.variables.get("mask_safe")
     masks = [ds.variables[key] for key in ("mask_safe", "mask_fit") if key in ds.variables]

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xgamma.coords import SkyGrid
 from xgamma.history import record
+from xgamma.onoff import conserve_background, expose_background, is_onoff
 from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
 from xgamma.reduce.irf_mask import irf_mask
@@ -46,13 +47,17 @@ def stack(ds: xr.Dataset, other: xr.Dataset, name: str | None = None) -> xr.Data
 
 
 def stack_many(datasets: Iterable[xr.Dataset], name: str | None = None) -> xr.Dataset:
-    """Add datasets.
+    r"""Add datasets.
 
     Counts and background add up inside each one's ``mask_safe``, and the exposure where the mask holds for any energy.
     Responses average, weighted by their exposures; the energy dispersion also by the mask, so that the prediction for
     the sum is the sum of the predictions. Masks hold where they hold for any dataset. Good time intervals unite, live
     times add up and the tables of observations are joined. The order does not matter but for rounding, name and
     stored models.
+
+    With counts in off regions these and acceptances add up inside ``mask_safe``, and the acceptance of the off regions
+    follows from the background, :math:`a_{off} = a_{on} \sum n_{off} / \sum \alpha n_{off}`, so that the background
+    of the sum is the sum of the backgrounds; in bins without off counts the sums run over all bins.
 
     Parameters
     ----------
@@ -73,12 +78,18 @@ def stack_many(datasets: Iterable[xr.Dataset], name: str | None = None) -> xr.Da
     ------
     ValueError
         If there is no dataset, bins or grids do not fit, units do not convert, or a variable or its weight is missing
-        in one of them.
+        in one of them, such as off regions.
     """
     chosen = list(datasets)
     if not chosen:
         raise ValueError("there is no dataset to stack: give at least one")
-    out = _stacked(chosen)
+    plain = [str(ds.attrs.get("name", "")) for ds in chosen if not is_onoff(ds)]
+    if 0 < len(plain) < len(chosen):
+        raise ValueError(
+            f"the datasets {plain} have no variable 'counts_off', and cannot be added to on/off data: give them off "
+            "regions with to_onoff, or turn the others into data with a background by to_cash"
+        )
+    out = conserve_background(_stacked([expose_background(ds) for ds in chosen]))
     line = ", ".join(str(ds.attrs.get("name", "")) for ds in chosen[1:])
     return named(record(out, f"stack({line})"), name)
 
