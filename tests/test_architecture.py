@@ -28,7 +28,7 @@ FLOORS = [
     ["irf", "models"],
     ["coords"],
     ["units"],
-    ["history", "schema"],
+    ["history", "schema", "stats"],
     ["kernels"],
 ]
 LEVEL = {room: len(FLOORS) - i for i, floor in enumerate(FLOORS) for room in floor}

@@ -18,6 +18,7 @@ _LAZY = {
     "create_spectrum_dataset": "xgamma.create_spectrum",
     "models": "xgamma.models",
     "open_dataset": "xgamma.io.open",
+    "stats": "xgamma.stats",
     "tutorial": "xgamma.tutorial",
 }
 

@@ -9,12 +9,12 @@ import astropy.units as u
 import numpy as np
 import xarray as xr
 
-from xgamma.kernels.statistic import cash, wstat
 from xgamma.models import FoVBackgroundModel, Models
 from xgamma.onoff import background, is_onoff
 from xgamma.predict import models_for, npred, npred_background, npred_signal
 from xgamma.schema import base_name
 from xgamma.statistic import stat_sum, stat_type
+from xgamma.stats import CashCountsStatistic, WStatCountsStatistic
 from xgamma.units import unit_of
 
 __all__ = ["html", "info", "summary"]
@@ -144,18 +144,12 @@ def _exposure_range(ds: xr.Dataset, safe: xr.Variable | None) -> tuple[xr.Variab
 
 
 def _sqrt_ts(counts: float, known: float, counts_off: float | None) -> float:
-    """Significance of counts over a background that is known or measured.
-
-    It is the root of the difference in Cash or, with counts in off regions, W statistic, with the excess' sign.
-    """
+    """Significance of counts over a background that is known or, with counts in off regions, measured."""
     if counts_off is None:
-        difference = float(cash(counts, known) - cash(counts, counts))
-    elif counts_off:
-        ratio = known / counts_off
-        difference = float(wstat(counts, counts_off, ratio, 0) - wstat(counts, counts_off, ratio, counts - known))
-    else:
+        return float(CashCountsStatistic(counts, known).sqrt_ts)
+    if not counts_off:
         return np.nan
-    return float(np.sign(counts - known) * np.sqrt(max(difference, 0.0)))
+    return float(WStatCountsStatistic(counts, counts_off, known / counts_off).sqrt_ts)
 
 
 def _kind(ds: xr.Dataset) -> str:
