@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.history import record
+from xgamma.onoff import is_onoff
 from xgamma.predict import npred
 from xgamma.predict.counts import ModelsLike
+from xgamma.predict.onoff import asimov_onoff
 from xgamma.validate import schema_order
 
 __all__ = ["asimov", "fake"]
 
 
-def fake(ds: xr.Dataset, models: ModelsLike = None, seed: int = 0) -> xr.Dataset:
+def fake(ds: xr.Dataset, seed: int = 0, models: ModelsLike = None, npred_background: Any = None) -> xr.Dataset:
     """Replace the counts by random ones about the prediction.
 
     Each row of pixels draws from a stream of random numbers of its own, which the seed, the bin of energy and the row
@@ -24,42 +28,34 @@ def fake(ds: xr.Dataset, models: ModelsLike = None, seed: int = 0) -> xr.Dataset
     ----------
     ds : Dataset
         With what `npred` needs; it stays as it is.
-    models : Models, list of models, or model, optional
-        By default those stored with the dataset.
     seed : int
         Not negative. The same seed gives the same counts.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
+    npred_background : DataArray or float, optional
+        Expected background of on/off data in the on region, by default what the off region tells.
 
     Returns
     -------
     Dataset
-        ``counts`` are Poisson numbers, in all bins, masks or not. Lazy where the dataset is.
+        ``counts``, and ``counts_off`` of on/off data, are Poisson numbers, in all bins, masks or not. Lazy where the
+        dataset is.
 
     Raises
     ------
     ValueError
-        If the seed is no such number, or the dataset has counts in off regions, of which no prediction exists here.
+        If the seed is no such number, or a background is given for other than on/off data.
     """
     if isinstance(seed, bool) or seed != int(seed) or seed < 0:
         raise ValueError(f"seed is {seed!r}: give a whole number from 0 on")
-    expected = _expected(ds, models)
-    rows = expected["y"].values if "y" in expected.dims else np.zeros(1, dtype=np.int64)
-    data = expected.data if "y" in expected.dims else expected.data[:, None, None]
-    keys = np.random.SeedSequence(int(seed)).generate_state(2, np.uint64)
-    if hasattr(data, "dask"):
-        import dask.array as da
-
-        data = data.rechunk({2: -1})
-        bins = da.arange(data.shape[0], chunks=(data.chunks[0],))[:, None, None]
-        labels = da.from_array(rows, chunks=(data.chunks[1],))[None, :, None]
-        drawn = da.map_blocks(_draw, data, bins, labels, keys=keys, dtype=np.float64, chunks=data.chunks)
-    else:
-        drawn = _draw(data, np.arange(data.shape[0])[:, None, None], rows[None, :, None], keys)
-    if "y" not in expected.dims:
-        drawn = drawn[:, 0, 0]
-    return record(_with_counts(ds, expected.copy(data=drawn)), f"fake(seed={int(seed)})")
+    expected = asimov(ds, models, npred_background)
+    names = ["counts", "counts_off"] if is_onoff(ds) else ["counts"]
+    keys = np.random.SeedSequence(int(seed)).generate_state(2 * len(names), np.uint64).reshape(-1, 2)
+    drawn = {name: _poisson(expected[name], key) for name, key in zip(names, keys, strict=True)}
+    return record(ds.assign(drawn), f"fake(seed={int(seed)})")
 
 
-def asimov(ds: xr.Dataset, models: ModelsLike = None) -> xr.Dataset:
+def asimov(ds: xr.Dataset, models: ModelsLike = None, npred_background: Any = None) -> xr.Dataset:
     """Replace the counts by the prediction itself: the dataset that models describe exactly.
 
     Parameters
@@ -68,6 +64,9 @@ def asimov(ds: xr.Dataset, models: ModelsLike = None) -> xr.Dataset:
         With what `npred` needs; it stays as it is.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
+    npred_background : DataArray or float, optional
+        Expected background of on/off data in the on region, by default what the off region tells, see
+        `xgamma.predict.onoff.asimov_onoff`.
 
     Returns
     -------
@@ -77,20 +76,41 @@ def asimov(ds: xr.Dataset, models: ModelsLike = None) -> xr.Dataset:
     Raises
     ------
     ValueError
-        If the dataset has counts in off regions, of which no prediction exists here.
+        If a background is given for other than on/off data.
     """
-    return record(_with_counts(ds, _expected(ds, models)), "asimov()")
-
-
-def _expected(ds: xr.Dataset, models: ModelsLike) -> xr.DataArray:
-    if "counts_off" in ds:
+    if is_onoff(ds):
+        return asimov_onoff(ds, models, npred_background)
+    if npred_background is not None:
         raise ValueError(
-            f"Dataset '{ds.attrs.get('name', '')}' has counts in off regions: its background is no prediction, so "
-            "counts cannot be simulated from the models alone."
+            f"Dataset '{ds.attrs.get('name', '')}' has no off regions: its background is the variable 'background', "
+            "which npred_background cannot replace"
         )
-    out = npred(ds, models)
-    out = out.transpose(*schema_order("counts", out.dims))
-    return out.where(np.isfinite(out), 0.0)
+    expected = npred(ds, models)
+    expected = expected.transpose(*schema_order("counts", expected.dims))
+    expected = expected.where(np.isfinite(expected), 0.0)
+    dims = ds["counts"].dims if "counts" in ds else expected.dims
+    attrs = ds["counts"].attrs if "counts" in ds else {"units": ""}
+    counts = xr.Variable(dims, expected.variable.transpose(*dims).data, attrs)
+    return record(ds.assign(counts=counts), "asimov()")
+
+
+def _poisson(expected: xr.DataArray, keys: NDArray[np.unsignedinteger]) -> xr.Variable:
+    """Draw numbers about expected ones."""
+    ordered = expected.transpose(*schema_order("counts", expected.dims))
+    rows = ordered["y"].values if "y" in ordered.dims else np.zeros(1, dtype=np.int64)
+    data = ordered.data if "y" in ordered.dims else ordered.data[:, None, None]
+    if hasattr(data, "dask"):
+        import dask.array as da
+
+        data = data.rechunk({2: -1})
+        bins = da.arange(data.shape[0], chunks=(data.chunks[0],))[:, None, None]
+        labels = da.from_array(rows, chunks=(data.chunks[1],))[None, :, None]
+        drawn = da.map_blocks(_draw, data, bins, labels, keys=keys, dtype=np.float64, chunks=data.chunks)
+    else:
+        drawn = _draw(data, np.arange(data.shape[0])[:, None, None], rows[None, :, None], keys)
+    if "y" not in ordered.dims:
+        drawn = drawn[:, 0, 0]
+    return xr.Variable(ordered.dims, drawn, expected.attrs).transpose(*expected.dims)
 
 
 def _draw(
@@ -104,9 +124,3 @@ def _draw(
             rng = np.random.Generator(np.random.Philox(key=keys, counter=counter))
             out[i, j] = rng.poisson(expected[i, j])
     return out
-
-
-def _with_counts(ds: xr.Dataset, counts: xr.DataArray) -> xr.Dataset:
-    dims = ds["counts"].dims if "counts" in ds else counts.dims
-    attrs = ds["counts"].attrs if "counts" in ds else {"units": ""}
-    return ds.assign(counts=xr.Variable(dims, counts.variable.transpose(*dims).data, attrs))

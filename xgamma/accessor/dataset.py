@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xgamma import geoms as _geoms
-from xgamma import onoff, predict, statistic, summary, validate
+from xgamma import onoff, predict, simulate, statistic, summary, validate
 from xgamma.accessor.irf import EDispAccessor, PSFAccessor
 from xgamma.coords import decode
 from xgamma.models import Models
-from xgamma.reduce import masks, select
+from xgamma.predict import residuals as _residuals
+from xgamma.reduce import downsample as _downsample
+from xgamma.reduce import masks, select, spectrum
+from xgamma.reduce import pad as _pad
+from xgamma.reduce import resample as _resample
+from xgamma.reduce import stack as _stack
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -207,6 +212,54 @@ class DatasetAccessor:
     def to_cash(self, name: str | None = None) -> xr.Dataset:
         """Take the background of off regions as known, see `xgamma.onoff.to_cash`."""
         return onoff.to_cash(self._obj, name=name)
+
+    # Reductions
+
+    def downsample(self, factor: int, axis_name: str | None = None, name: str | None = None) -> xr.Dataset:
+        """Merge pixels, or bins of energy, by a whole number, see `xgamma.reduce.downsample.downsample`."""
+        return _downsample.downsample(self._obj, factor, axis_name=axis_name, name=name)
+
+    def resample_energy_axis(self, edges: Any, name: str | None = None) -> xr.Dataset:
+        """Merge bins of reconstructed energy, see `xgamma.reduce.resample.resample_energy_axis`."""
+        return _resample.resample_energy_axis(self._obj, edges, name=name)
+
+    def to_image(self, name: str | None = None) -> xr.Dataset:
+        """Merge all bins of reconstructed energy, see `xgamma.reduce.resample.to_image`."""
+        return _resample.to_image(self._obj, name=name)
+
+    def pad(self, pad_width: int | tuple[int, int], mode: str = "constant", name: str | None = None) -> xr.Dataset:
+        """Add pixels around the map, see `xgamma.reduce.pad.pad`."""
+        return _pad.pad(self._obj, pad_width, mode=mode, name=name)
+
+    def to_masked(self, name: str | None = None) -> xr.Dataset:
+        """Set everything outside ``mask_safe`` to zero, see `xgamma.reduce.stack.to_masked`."""
+        return _stack.to_masked(self._obj, name=name)
+
+    def stack(self, other: xr.Dataset, name: str | None = None) -> xr.Dataset:
+        """Add another dataset, see `xgamma.reduce.stack.stack`."""
+        return _stack.stack(self._obj, other, name=name)
+
+    def to_region_map_dataset(self, region: Any, name: str | None = None) -> xr.Dataset:
+        """Sum over a region, see `xgamma.reduce.spectrum.to_region_map_dataset`."""
+        return spectrum.to_region_map_dataset(self._obj, region, name=name)
+
+    def to_spectrum_dataset(
+        self, region: Any, containment_correction: bool = False, name: str | None = None
+    ) -> xr.Dataset:
+        """Sum over a region to a spectrum, see `xgamma.reduce.spectrum.to_spectrum_dataset`."""
+        return spectrum.to_spectrum_dataset(self._obj, region, containment_correction, name=name)
+
+    def residuals(self, method: str = "diff", models: Any = None, **options: Any) -> xr.DataArray:
+        """Compare the counts with the prediction, see `xgamma.predict.residuals.residuals`."""
+        return _residuals.residuals(self._obj, method, models, **options)
+
+    def fake(self, seed: int = 0, models: Any = None, npred_background: Any = None) -> xr.Dataset:
+        """Draw random counts about the prediction, see `xgamma.simulate.fake`."""
+        return simulate.fake(self._obj, seed, models, npred_background)
+
+    def asimov(self, models: Any = None, npred_background: Any = None) -> xr.Dataset:
+        """Replace the counts by the prediction, see `xgamma.simulate.asimov`."""
+        return simulate.asimov(self._obj, models, npred_background)
 
     # Files and pictures
 

@@ -28,7 +28,7 @@ METHODS: dict[str, Callable[[xr.DataArray, xr.DataArray], xr.DataArray]] = {
 
 
 def residuals(
-    ds: xr.Dataset, models: ModelsLike = None, method: str = "diff", width: Any = None, kernel: str = "gauss"
+    ds: xr.Dataset, method: str = "diff", models: ModelsLike = None, width: Any = None, kernel: str = "gauss"
 ) -> xr.DataArray:
     """Return the difference of observed and predicted counts inside the masks.
 
@@ -36,10 +36,10 @@ def residuals(
     ----------
     ds : Dataset
         With ``counts`` and what `npred` needs.
-    models : Models, list of models, or model, optional
-        By default those stored with the dataset.
     method : {"diff", "diff/model", "diff/sqrt(model)"}
         The difference itself, or divided by the predicted counts or their square root.
+    models : Models, list of models, or model, optional
+        By default those stored with the dataset.
     width : Quantity, str or float, optional
         Smooth the counts and the prediction inside the masks with this width first, as `xgamma.reduce.smooth.smooth`
         does. Near the border of a mask the sums are those of an equally large area inside.
