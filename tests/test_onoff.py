@@ -25,7 +25,6 @@ from xgamma.onoff import (
 )
 from xgamma.predict import npred_off, npred_signal
 from xgamma.predict.onoff import asimov_onoff
-from xgamma.reduce.select import slice_by_energy
 from xgamma.reduce.spectrum import to_spectrum_dataset
 from xgamma.reduce.stack import stack_many
 from xgamma.statistic import stat_array, stat_sum, stat_type, wstat
@@ -357,64 +356,6 @@ def test_figures():
     assert text.startswith("Spectrum dataset with off regions\n")
     assert f"Total off counts                : {data['counts_off']}\n" in text
     assert "counts_off" not in info(to_cash(ds))
-
-
-@pytest.fixture(scope="session")
-def hess(gammapy_data, reference):
-    numbers = reference("onoff_hess")
-    return [xg.open_dataset(gammapy_data / name) for name in numbers["files"]], numbers
-
-
-def same_figures(ds, expected, **tolerance):
-    found = info(ds)
-    for key, value in expected.items():
-        if key == "ontime":  # the files hold no good time intervals
-            assert np.isnan(found[key])
-        elif isinstance(value, dict):
-            assert found[key].to_value(value["unit"]) == pytest.approx(value["value"], **tolerance)
-        elif isinstance(value, str | int):
-            assert found[key] == value
-        else:
-            assert found[key] == pytest.approx(np.nan if value is None else value, nan_ok=True, **tolerance)
-
-
-def test_hess(hess):
-    datasets, numbers = hess
-    for ds, part in zip(datasets, numbers["datasets"], strict=True):
-        same_figures(ds, part["info"], rel=1e-12)
-
-
-def test_hess_sum(hess):
-    datasets, numbers = hess
-    expected = numbers["stacked"]
-    total = stack_many(datasets, name="stacked")
-    same_figures(total, expected["info"], rel=2e-7)  # it sums in single precision
-    np.testing.assert_array_equal(total["counts"], expected["counts"]["per_energy"])
-    np.testing.assert_array_equal(total["mask_safe"], np.array(expected["mask_safe"]["per_energy"], bool))
-    np.testing.assert_allclose(alpha(total), expected["alpha"], rtol=1e-6)
-    np.testing.assert_allclose(background(total), expected["background"]["per_energy"], rtol=1e-6)
-    np.testing.assert_allclose(total["exposure"] / 1e4, expected["exposure"]["per_energy"], rtol=1e-6)
-    assert float(total["counts_off"].sum()) == expected["counts_off_sum"]
-    assert float(total["acceptance"].sum()) == expected["acceptance_sum"]
-    assert float(total["acceptance_off"].sum()) == pytest.approx(expected["acceptance_off_sum"], rel=1e-7)
-
-
-def test_hess_predictions(hess):
-    datasets, numbers = hess
-    models = [SkyModel(PowerLawSpectralModel(index=2, amplitude="1e-11 cm-2 s-1 TeV-1"), name="crab")]
-    for i, ds in enumerate(datasets):
-        np.testing.assert_allclose(npred_signal(ds, models), numbers["npred_signal_start"][i], rtol=5e-3, atol=1e-12)
-        assert float(stat_sum(ds, models)) == pytest.approx(numbers["stat_sum_start"][i], rel=1e-9)
-
-
-def test_hess_slices(hess):
-    datasets, numbers = hess
-    for what, limits in (("energy_ranges_1_10TeV", ("1 TeV", "10 TeV")), ("energy_ranges", (None, None))):
-        found = [slice_by_energy(ds, *limits) for ds in datasets]
-        low, high = (
-            [float(ds[key].values[end]) / 1e9 for ds in found] for key, end in (("energy_min", 0), ("energy_max", -1))
-        )
-        np.testing.assert_allclose([low, high], numbers[what], rtol=1e-12)
 
 
 def test_spectrum_of_a_map():
