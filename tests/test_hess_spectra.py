@@ -55,6 +55,12 @@ def same_figures(found, expected, rtol):
             assert found[key] == pytest.approx(np.nan if value is None else value, nan_ok=True, rel=rtol)
 
 
+def fitted(numbers, key, model):
+    """The source model with the parameters of a fit."""
+    values = {par["name"]: f"{par['value']} {par['unit']}" for par in numbers[key]["parameters"]}
+    return SkyModel(model(**values), name="crab")
+
+
 def test_contents(datasets, numbers):
     for ds, expected in zip(datasets, numbers["datasets"], strict=True):
         ds.gp.validate()
@@ -112,8 +118,7 @@ def test_energy_ranges(datasets, numbers):
 
 def test_info_table(datasets, numbers):
     """The table was made with the fitted log-parabola."""
-    fitted = {par["name"]: f"{par['value']} {par['unit']}" for par in numbers["fit_joint_lp"]["parameters"]}
-    table = datasets.info_table([SkyModel(LogParabolaSpectralModel(**fitted), name="crab")])
+    table = datasets.info_table(fitted(numbers, "fit_joint_lp", LogParabolaSpectralModel))
     for (_, row), expected in zip(table.iterrows(), numbers["info_table"], strict=True):
         npred = expected.pop("npred")
         assert row["npred"] == pytest.approx(npred, rel=5e-3)
@@ -123,12 +128,10 @@ def test_info_table(datasets, numbers):
 def test_the_statistics_of_the_fits(datasets, stacked, numbers):
     """At the fitted parameters the statistic is that of the reference, to the accuracy of its predictions."""
     for key, model in MODELS.items():
-        fitted = {par["name"]: f"{par['value']} {par['unit']}" for par in numbers[key]["parameters"]}
-        assert float(datasets.stat_sum(SkyModel(model(**fitted)))) == pytest.approx(
+        assert float(datasets.stat_sum(fitted(numbers, key, model))) == pytest.approx(
             numbers[key]["total_stat"], abs=0.01
         )
-    fitted = {par["name"]: f"{par['value']} {par['unit']}" for par in numbers["fit_stacked_pl"]["parameters"]}
-    found = float(stacked.gp.stat_sum(SkyModel(PowerLawSpectralModel(**fitted))))
+    found = float(stacked.gp.stat_sum(fitted(numbers, "fit_stacked_pl", PowerLawSpectralModel)))
     assert found == pytest.approx(numbers["fit_stacked_pl"]["total_stat"], abs=0.01)
 
 
