@@ -77,8 +77,10 @@ def structure_value(data, rng):
         b"TFORM2",
         b"AXCOLS1",
     ]
-    key = keys[rng.integers(len(keys))].ljust(8)
-    spots = [m.start() for m in re.finditer(re.escape(key) + b"= ", data) if not m.start() % CARD]
+    spots = []
+    while not spots:  # not every file has all of them
+        key = keys[rng.integers(len(keys))].ljust(8)
+        spots = [m.start() for m in re.finditer(re.escape(key) + b"= ", data) if not m.start() % CARD]
     spot = spots[rng.integers(len(spots))]
     old = re.search(rb"-?\d+", data[spot + 10 : spot + 40])
     choices = [

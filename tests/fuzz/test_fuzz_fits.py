@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.fuzz import mutate
+from tests.fuzz import mutate, ogip
 from tests.fuzz.check import cases, run
 
 
@@ -18,6 +18,12 @@ def test_damaged_files_give_clear_errors_or_the_right_dataset(tmp_path):
         "dataset: unchanged",
         "dataset: other, as astropy reads it",
     }
+
+
+def test_damaged_spectra_give_clear_errors_or_the_right_spectrum(tmp_path):
+    outcomes, failures = ogip.run(tmp_path, 150, seed=4)
+    assert not failures
+    assert {outcome for _, outcome in outcomes} >= {"error: names the part", "dataset: unchanged"}
 
 
 def test_the_damage_is_the_same_each_time():

@@ -64,13 +64,9 @@ def _open_fits(path: str, chunks: Any, name: str | None) -> xr.Dataset:
         return _with_plain_coords(xr.open_dataset(path, engine=XgammaBackendEntrypoint, chunks=chunks, **options))
     except FileFormatError:
         # Looked at second, so that maps, which may have to be unpacked, are opened once.
-        from xgamma.io.ogip import is_ogip, open_ogip
+        from xgamma.io.ogip import check_ogip, open_ogip
 
-        try:
-            found = is_ogip(path)
-        except FileFormatError:
-            found = False
-        if not found:
+        if not check_ogip(path):
             raise
     ds = open_ogip(path, name=name)
     return ds if chunks is None else ds.chunk(chunks)

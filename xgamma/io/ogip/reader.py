@@ -25,26 +25,38 @@ from xgamma.io.ogip.matrix import read_matrix
 from xgamma.schema import FORMAT, FORMAT_VERSION, VARIABLES
 from xgamma.validate import check_structure
 
-__all__ = ["is_ogip", "open_ogip"]
+__all__ = ["check_ogip", "open_ogip"]
+
+_RESPONSES = {"SPECRESP": "ANCRFILE", "MATRIX": "RESPFILE", "SPECRESP MATRIX": "RESPFILE"}
+"""Extensions of files that a spectrum names, and the keyword by which it does."""
 
 
-def is_ogip(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a FITS file with a spectrum, an extension SPECTRUM. Only its headers are read.
+def check_ogip(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is a FITS file with a spectrum, an extension SPECTRUM. Only its headers are read.
 
     Parameters
     ----------
     path : path-like or str
-        The file.
+        The file. If it is damaged so that nothing can be told, it is none.
 
     Raises
     ------
     FileFormatError
-        The file is damaged.
+        It is a response, which is of use with a spectrum only.
     OSError
         It cannot be opened.
     """
-    with open_file(_absolute(path)) as file:
-        return "SPECTRUM" in file.hdus
+    try:
+        with open_file(_absolute(path)) as file:
+            names = list(file.hdus)
+    except FileFormatError:
+        return False
+    for name, keyword in _RESPONSES.items():
+        if name in names and "SPECTRUM" not in names:
+            raise FileFormatError(
+                path, f"HDU {name}", f"is the response of a spectrum: open the PHA file, which names it as {keyword}"
+            )
+    return "SPECTRUM" in names
 
 
 def open_ogip(path: str | os.PathLike[str], name: str | None = None) -> xr.Dataset:
@@ -90,6 +102,10 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 def _read(file: FitsFile, name: str | None) -> xr.Dataset:
     on = _Spectrum(required_table(file, "SPECTRUM"))
+    if on.hdu.text("HDUCLAS2").upper() == "BKG":
+        raise on.hdu.error(
+            "it holds the counts of an off region (HDUCLAS2 is BKG): open the PHA file, which names it as BACKFILE"
+        )
     livetime = on.time()
     paths = {key: beside(on.hdu, key) for key in ("RESPFILE", "ANCRFILE", "BACKFILE")}
     bounds = file.table("EBOUNDS")
@@ -169,10 +185,16 @@ class _Spectrum:
         return seconds
 
     def area_scale(self) -> float:
-        scales = self.column("AREASCAL", 1.0)
-        if scales.min() != scales.max() or scales[0] <= 0:
-            raise self.hdu.error("AREASCAL must be positive and the same in all channels, or left out")
+        scales = self.area_scales()
+        if scales.min() != scales.max():
+            raise self.hdu.error("AREASCAL must be the same in all channels, since it scales the effective area")
         return float(scales[0])
+
+    def area_scales(self) -> NDArray[np.float64]:
+        scales = self.column("AREASCAL", 1.0)
+        if scales.min() <= 0:
+            raise self.hdu.error("AREASCAL must be positive, or left out")
+        return scales
 
     def safe(self, axis: Axis) -> NDArray[np.bool_]:
         safe = self.column("QUALITY", 0) == 0
@@ -256,7 +278,7 @@ def _read_off(path: str, on: _Spectrum, energy: Axis) -> dict[str, xr.Variable]:
         bounds = file.table("EBOUNDS")
         if bounds is not None and not _channels(bounds, off).to(energy.unit).matches(energy):
             raise bounds.hdu.error(f"the bins of its axis energy are not those of {on.hdu.path}")
-        ratio = off.area_scale() / on.area_scale()
+        ratio = off.area_scales() / on.area_scale()
         if on.time() > 0 and off.time() > 0:
             ratio *= off.time() / on.time()
         values = {

@@ -181,7 +181,8 @@ def _counts(values: NDArray[Any]) -> fits.Column:
 
 
 def _pha(ds: xr.Dataset, names: dict[str, str]) -> list[fits.BinTableHDU]:
-    files = {keyword: names.get(kind, "none") for kind, keyword in _KEYWORDS.items()}
+    # A keyword is left out where there is no such file, since not all readers take "none" for that.
+    files = {keyword: names[kind] for kind, keyword in _KEYWORDS.items() if kind in names}
     hdus = [_spectrum(ds, "counts", "acceptance", {"HDUCLAS2": "TOTAL", **files}), _bounds(ds)]
     if "gti_start" in ds and ds["gti_start"].size:
         hdus.append(_gti_hdu(ds))
