@@ -9,18 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 __all__ = [
     "ATTRS",
     "AXES",
+    "FLUX_ATTRS",
+    "FLUX_VARIABLES",
     "FORMAT",
     "FORMAT_VERSION",
+    "SED_SUFFIXES",
+    "SED_TYPES",
     "SUFFIXES",
     "VARIABLES",
     "AxisSpec",
     "VariableSpec",
     "base_name",
+    "is_flux_points",
     "suffix_of",
+    "variables_of",
 ]
 
 FORMAT = "xgamma"
@@ -200,6 +207,84 @@ VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
         "livetime": VariableSpec((), "s", "s", "observation time corrected for dead time", combine="sum"),
     }
 )
+
+SED_TYPES: MappingProxyType[str, str] = MappingProxyType(
+    {"likelihood": "norm", "dnde": "dnde", "e2dnde": "e2dnde", "flux": "flux", "eflux": "eflux"}
+)
+"""The quantity in which each type of flux points gives fluxes, their errors and limits."""
+
+SED_SUFFIXES = ("", "_err", "_errn", "_errp", "_ul", "_sensitivity")
+"""What may stand behind such a quantity."""
+
+_ENERGY = ("energy",)
+_FLUXES = {
+    "norm": ("", "norm of the reference model"),
+    "dnde": ("TeV-1 s-1 cm-2", "differential flux"),
+    "e2dnde": ("erg s-1 cm-2", "energy squared x differential flux"),
+    "flux": ("s-1 cm-2", "flux in the bin"),
+    "eflux": ("erg s-1 cm-2", "energy flux in the bin"),
+}
+_OF = {
+    "": "{}",
+    "_err": "error of the {}",
+    "_errn": "lower error of the {}",
+    "_errp": "upper error of the {}",
+    "_ul": "upper limit of the {}",
+    "_sensitivity": "{} that would be detected",
+}
+
+
+def _flux(unit: str, meaning: str, dims: tuple[str, ...] = _ENERGY, dtype: str = "f") -> VariableSpec:
+    return VariableSpec(dims, unit if dtype == "f" else None, unit, meaning, dtype=dtype)
+
+
+FLUX_VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
+    {f"{name}{end}": _flux(unit, _OF[end].format(text)) for name, (unit, text) in _FLUXES.items() for end in _OF}
+    | {f"ref_{name}": _flux(unit, f"{text} of the reference model") for name, (unit, text) in _FLUXES.items() if unit}
+    | {
+        "is_ul": _flux("", "points that are upper limits", dtype="b"),
+        "success": _flux("", "points whose fit has succeeded", dtype="b"),
+        "ts": _flux("", "test statistic against no flux"),
+        "sqrt_ts": _flux("", "root of the test statistic, with the sign of the flux"),
+        "stat": _flux("", "fit statistic of the best norm"),
+        "stat_null": _flux("", "fit statistic without flux"),
+        "norm_scan": _flux("", "norms at which the fit statistic was evaluated", ("energy", "scan")),
+        "stat_scan": _flux("", "fit statistic at these norms", ("energy", "scan")),
+        "counts": _flux("", "observed counts", ("energy", "dataset")),
+        "npred": _flux("", "predicted counts", ("energy", "dataset")),
+        "npred_excess": _flux("", "predicted signal counts", ("energy", "dataset")),
+        "niter": _flux("", "number of iterations of the fit"),
+        "n_dof": _flux("", "degrees of freedom of the fit"),
+    }
+    | {name: VARIABLES[name] for name in ("mask_safe", "mask_fit", "gti_start", "gti_stop", "livetime")}
+)
+"""The variables of flux points, which are datasets of another kind than those of counts."""
+
+FLUX_ATTRS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "sed_type": "the quantity in which fluxes are given, or 'likelihood' for norms of a reference model",
+        "sed_type_init": "that of the file",
+        "reference_model": "the spectral model that converts between quantities, as YAML text",
+        "stat_type": "how models are compared with the points: 'chi2', 'profile' or 'distrib'",
+        "n_sigma": "errors are that many standard deviations",
+        "n_sigma_ul": "upper limits are that many standard deviations",
+        "ul_conf": "confidence level of upper limits",
+        "sqrt_ts_threshold_ul": "significance below which a point is an upper limit",
+    }
+)
+
+
+def is_flux_points(ds: Any) -> bool:
+    """Whether a dataset holds flux points: a flux or an upper limit, and neither exposure nor background."""
+    if any(name in ds for name in ("exposure", "background", "counts_off", "psf", "edisp")):
+        return False
+    return any(f"{name}{end}" in ds for name in _FLUXES for end in ("", "_ul"))
+
+
+def variables_of(ds: Any) -> MappingProxyType[str, VariableSpec]:
+    """Return what is declared of the variables of a dataset of its kind."""
+    return FLUX_VARIABLES if is_flux_points(ds) else VARIABLES
+
 
 ATTRS: MappingProxyType[str, str] = MappingProxyType(
     {

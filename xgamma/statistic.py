@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xgamma.flux_statistic import FLUX_STATISTICS, flux_stat
+from xgamma.fluxpoints import stat_type as flux_stat_type
 from xgamma.kernels import statistic as kernels
 from xgamma.onoff import alpha, is_onoff
 from xgamma.predict import npred, npred_signal
 from xgamma.reduce.masks import mask
+from xgamma.schema import is_flux_points
 
 __all__ = ["cash", "stat_array", "stat_sum", "stat_type", "wstat"]
 
 
 def stat_type(ds: xr.Dataset) -> str:
-    """Name of the fit statistic: ``wstat`` with counts in off regions, else ``cash``."""
+    """Name of the fit statistic: ``wstat`` with counts in off regions, else ``cash``; of flux points that they name."""
+    if is_flux_points(ds):
+        return flux_stat_type(ds)
     return "wstat" if is_onoff(ds) else "cash"
 
 
@@ -90,12 +95,12 @@ def _wstat(n_on: np.ndarray, n_off: np.ndarray, ratio: np.ndarray, signal: np.nd
 
 
 def stat_array(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
-    """Fit statistic of each bin, `wstat` with counts in off regions and else `cash`.
+    """Fit statistic of each bin: `wstat` with counts in off regions, else `cash`; of flux points that they name.
 
     Parameters
     ----------
     ds : Dataset
-        With ``counts`` and what the statistic needs.
+        With ``counts`` and what the statistic needs, or flux points (`xgamma.flux_statistic.flux_stat`).
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
 
@@ -112,7 +117,11 @@ def stat_array(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
     return _STATISTICS[stat_type(ds)](ds, models)
 
 
-_STATISTICS: dict[str, Callable[[xr.Dataset, Any], xr.DataArray]] = {"cash": cash, "wstat": wstat}
+_STATISTICS: dict[str, Callable[[xr.Dataset, Any], xr.DataArray]] = {
+    "cash": cash,
+    "wstat": wstat,
+    **dict.fromkeys(FLUX_STATISTICS, flux_stat),
+}
 
 
 def stat_sum(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
@@ -136,8 +145,8 @@ def stat_sum(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
         If there are no counts, or what the statistic needs is missing.
     """
     attrs = {"units": "", "long_name": "sum of the fit statistic"}
-    if is_onoff(ds):
-        values = wstat(ds, models).variable.where(mask(ds).variable, 0.0)
+    if stat_type(ds) != "cash":
+        values = stat_array(ds, models).variable.where(mask(ds).variable, 0.0)
         return xr.DataArray(values.sum(), name="stat_sum", attrs=attrs)
     counts = _counts(ds).variable
     prediction = npred(ds, models).variable.transpose(*counts.dims)

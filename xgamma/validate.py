@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,18 @@ import xarray as xr
 from xgamma import coords
 from xgamma.coords.keywords import same_keywords
 from xgamma.coords.labels import parse_unit
-from xgamma.schema import AXES, FORMAT, FORMAT_VERSION, VARIABLES, VariableSpec, base_name, suffix_of
+from xgamma.schema import (
+    AXES,
+    FLUX_VARIABLES,
+    FORMAT,
+    FORMAT_VERSION,
+    VARIABLES,
+    VariableSpec,
+    base_name,
+    is_flux_points,
+    suffix_of,
+    variables_of,
+)
 
 __all__ = ["check_structure", "schema_order", "validate"]
 
@@ -42,7 +53,8 @@ def validate(ds: xr.Dataset) -> None:
     """Check the structure of a dataset, then its values.
 
     Maps must be finite. Exposures, acceptances and the background must not be negative beyond rounding noise, which
-    is 1e-9 of the maximum; counts and times not at all. Lazy variables are reduced together, in one pass.
+    is 1e-9 of the maximum; counts and times not at all. Of flux points any value may be NaN, where nothing was measured,
+    but none infinite, and no error negative. Lazy variables are reduced together, in one pass.
 
     Parameters
     ----------
@@ -55,10 +67,12 @@ def validate(ds: xr.Dataset) -> None:
         With a line for each thing that is wrong, which names the variable, its dims and unit, and the way out.
     """
     check_structure(ds)
-    _raise(_values(ds))
+    _raise(_flux_values(ds) if is_flux_points(ds) else _values(ds))
 
 
-def schema_order(name: str, dims: Sequence[Any]) -> tuple[Any, ...]:
+def schema_order(
+    name: str, dims: Sequence[Any], specs: Mapping[str, VariableSpec] = VARIABLES
+) -> tuple[Any, ...]:
     """Return the dims of a variable in the order of the schema, dims of other origin first.
 
     Parameters
@@ -67,13 +81,15 @@ def schema_order(name: str, dims: Sequence[Any]) -> tuple[Any, ...]:
         A variable; one that the schema does not know keeps its order.
     dims : sequence of str
         In any order.
+    specs : mapping of str to VariableSpec
+        What is declared, for flux points `xgamma.schema.FLUX_VARIABLES`.
 
     Returns
     -------
     tuple of str
         The same dims.
     """
-    spec = VARIABLES.get(name)
+    spec = specs.get(name)
     return tuple(dims) if spec is None else tuple(sorted(dims, key=lambda dim: _place(spec, dim)))
 
 
@@ -94,8 +110,9 @@ def _raise(problems: Iterable[str]) -> None:
 
 def _structure(ds: xr.Dataset) -> Iterator[str]:
     yield from _attrs(ds)
+    specs = variables_of(ds)
     for name, variable in ds.variables.items():
-        spec = VARIABLES.get(str(name))
+        spec = specs.get(str(name))
         if spec is not None:
             yield from _variable(str(name), variable, spec)
     for dim in map(str, ds.dims):
@@ -119,14 +136,14 @@ def _attrs(ds: xr.Dataset) -> Iterator[str]:
 def _variable(name: str, variable: xr.Variable, spec: VariableSpec) -> Iterator[str]:
     dims = tuple(map(str, variable.dims))
     places = [_place(spec, dim) for dim in dims]
-    sky = {"y", "x"} & set(spec.dims)
+    sky = {"y", "x", "dataset"} & set(spec.dims)
     found = {spec.dims[place] for place in places if place >= 0}
     strange = [
         dim for dim, place in zip(dims, places, strict=True) if place < 0 or suffix_of(dim) not in ("", spec.grid)
     ]
     if strange or len(set(places)) < len(places) or found not in (set(spec.dims), set(spec.dims) - sky):
         wanted = "(" + ", ".join(spec.dims) + ")"
-        without = " or the same without y and x" if sky else ""
+        without = f" or the same without {' and '.join(d for d in spec.dims if d in sky)}" if sky else ""
         at_fault = f", where {', '.join(strange)} does not belong" if strange else ""
         yield (
             f"{name} has dims ({', '.join(dims)}){at_fault}; it needs {wanted}{without}, in any order: select single "
@@ -218,6 +235,17 @@ def _values(ds: xr.Dataset) -> Iterator[str]:
         backward = int((ds["gti_start"].values > ds["gti_stop"].values).sum())
         if backward:
             yield f"gti_start is later than gti_stop in {backward} intervals (gti): swap them or remove the intervals"
+
+
+def _flux_values(ds: xr.Dataset) -> Iterator[str]:
+    names = [name for name, spec in FLUX_VARIABLES.items() if name in ds and spec.dtype == "f" and ds[name].size]
+    ranges = _compute([(np.isinf(ds[name]).sum(), ds[name].min(), ds[name].max()) for name in names])
+    for name, (bad, low, _) in zip(names, ranges, strict=True):
+        where = f"{name} ({', '.join(map(str, ds[name].dims))})"
+        if bad:
+            yield f"{where} holds {int(bad)} values that are infinite: set them to NaN where nothing is known"
+        if name.endswith(("_err", "_errn", "_errp")) and float(low) < 0:
+            yield f"{where} holds negative errors, down to {float(low):.6g}: give their absolute values"
 
 
 def _extremes(da: xr.DataArray) -> _Extremes:

@@ -10,15 +10,13 @@ import numpy as np
 import xarray as xr
 from astropy.time import Time, TimeDelta
 
-from xgamma.schema import base_name
+from xgamma.schema import base_name, is_flux_points
 from xgamma.units import quantity
 
 __all__ = ["Member", "Times", "dataset_type", "gti_times", "name_of"]
 
 Times = list[Any]
 """First start and last stop in s, day and fraction of the reference time, its scale; empty without intervals."""
-
-_FLUXES = ("norm", "dnde", "flux", "eflux", "e2dnde")
 
 
 def dataset_type(ds: xr.Dataset) -> str:
@@ -33,7 +31,7 @@ def dataset_type(ds: xr.Dataset) -> str:
     -------
     {"MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff", "FluxPointsDataset"}
     """
-    if "counts" not in ds and "exposure" not in ds and any(name in ds for name in _FLUXES):
+    if is_flux_points(ds):
         return "FluxPointsDataset"
     dims = ds["counts"].dims if "counts" in ds else ds.dims
     kind = "MapDataset" if {"y", "x"} <= {base_name(str(dim)) for dim in dims} else "SpectrumDataset"

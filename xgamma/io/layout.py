@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma import coords
-from xgamma.schema import FORMAT, FORMAT_VERSION
+from xgamma.schema import FORMAT, FORMAT_VERSION, variables_of
 from xgamma.validate import check_structure, schema_order
 
 __all__ = ["CONVENTIONS", "chunk_shapes", "pack", "unpack"]
@@ -54,7 +54,10 @@ def pack(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
     for name in ds.variables:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"variable {name!r} cannot be stored under this name: rename it to text without '/'")
-    ordered = ds.assign({name: ds[name].transpose(*schema_order(str(name), ds[name].dims)) for name in ds.data_vars})
+    specs = variables_of(ds)
+    ordered = ds.assign(
+        {name: ds[name].transpose(*schema_order(str(name), ds[name].dims, specs)) for name in ds.data_vars}
+    )
     plain = coords.encode(ordered, lonlat=lonlat).drop_encoding()
     sky = [coords.GridNames(suffix) for suffix in coords.suffixes(plain)]
     for name, names in [(names[key], names) for names in sky for key in ("lon", "lat")]:

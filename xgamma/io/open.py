@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import xarray as xr
@@ -18,16 +20,17 @@ __all__ = ["open_dataset"]
 def open_dataset(
     path: str | os.PathLike[str], chunks: int | str | dict[Any, Any] | None = None, name: str | None = None
 ) -> xr.Dataset:
-    """Open a dataset of a FITS, NetCDF or Zarr file.
+    """Open a dataset of a FITS, NetCDF, Zarr or ECSV file.
 
     Nothing but headers, tables and coordinates is read; data are read when they are needed. The files of a spectrum in
-    OGIP format are small, and read at once: `xgamma.io.ogip.open_ogip` tells how.
+    OGIP format and tables of flux points are small, and read at once: `xgamma.io.ogip.open_ogip` and
+    `xgamma.io.fluxpoints.open_flux_fits` tell how.
 
     Parameters
     ----------
     path : path-like or str
         A FITS file (plain or gzipped) with a map dataset, an OGIP file of counts (PHA) beside the files that it names,
-        or an archive that xgamma wrote. What it is follows from its content.
+        a table of flux points in FITS or ECSV, or an archive that xgamma wrote. What it is follows from its content.
     chunks : int, dict or "auto", optional
         As for `xarray.open_dataset`: with ``{}`` data are dask arrays in the chunks of the file. Left out, they are
         numpy arrays that are loaded when they are used first.
@@ -51,6 +54,10 @@ def open_dataset(
     >>> ds = xg.open_dataset("cta-1dc-gc.fits.gz", chunks={})  # doctest: +SKIP
     """
     text = os.fspath(path)
+    if _is_table(text):
+        from xgamma.io.fluxpoints import open_ecsv
+
+        return _chunked(open_ecsv(text, name=name), chunks)
     if _is_fits(text):
         return _open_fits(text, chunks, name)
     from xgamma.io.archive import open_archive
@@ -64,11 +71,26 @@ def _open_fits(path: str, chunks: Any, name: str | None) -> xr.Dataset:
         return _with_plain_coords(xr.open_dataset(path, engine=XgammaBackendEntrypoint, chunks=chunks, **options))
     except FileFormatError:
         # Looked at second, so that maps, which may have to be unpacked, are opened once.
-        from xgamma.io.ogip import check_ogip, open_ogip
-
-        if not check_ogip(path):
+        opener = _opener_of_tables(path)
+        if opener is None:
             raise
-    ds = open_ogip(path, name=name)
+    return _chunked(opener(path, name=name), chunks)
+
+
+def _opener_of_tables(path: str) -> Callable[..., xr.Dataset] | None:
+    """Return what opens a FITS file that holds tables in place of maps, None if nothing does."""
+    from xgamma.io.fluxpoints import is_flux_fits, open_flux_fits
+    from xgamma.io.ogip import check_ogip, open_ogip
+
+    if check_ogip(path):
+        return open_ogip
+    with suppress(FileFormatError):
+        if is_flux_fits(path):
+            return open_flux_fits
+    return None
+
+
+def _chunked(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
     return ds if chunks is None else ds.chunk(chunks)
 
 
@@ -91,6 +113,15 @@ def _with_plain_coords(ds: xr.Dataset) -> xr.Dataset:
         ds[name].attrs = attrs[name]
     ds.set_close(close)
     return ds
+
+
+def _is_table(path: str) -> bool:
+    """Tell whether a file is an ECSV table by its first bytes."""
+    full = os.path.expanduser(path)
+    if "://" in path or not os.path.isfile(full):
+        return False
+    with open(full, "rb") as stream:
+        return stream.read(7) == b"# %ECSV"
 
 
 def _is_fits(path: str) -> bool:

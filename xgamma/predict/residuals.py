@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xgamma.predict.counts import ModelsLike, npred
+from xgamma.predict.flux import flux_residuals
 from xgamma.reduce.masks import mask
 from xgamma.reduce.smooth import smooth
+from xgamma.schema import is_flux_points
 
 __all__ = ["METHODS", "residuals"]
 
@@ -35,7 +37,8 @@ def residuals(
     Parameters
     ----------
     ds : Dataset
-        With ``counts`` and what `npred` needs.
+        With ``counts`` and what `npred` needs; flux points have residuals of their own kind,
+        `xgamma.predict.flux.flux_residuals`.
     method : {"diff", "diff/model", "diff/sqrt(model)"}
         The difference itself, or divided by the predicted counts or their square root.
     models : Models, list of models, or model, optional
@@ -56,6 +59,10 @@ def residuals(
     ValueError
         If the method is unknown, or there are no counts.
     """
+    if is_flux_points(ds):
+        if width is not None:
+            raise ValueError("flux points cannot be smoothed: leave out width")
+        return flux_residuals(ds, method, models)
     if method not in METHODS:
         raise ValueError(f"method is {method!r}: it must be one of {list(METHODS)}")
     if "counts" not in ds:

@@ -11,9 +11,11 @@ import xarray as xr
 from xgamma.coords import Axis, SkyGrid, from_grid
 from xgamma.coords.axes import RTOL
 from xgamma.coords.labels import to_value
+from xgamma.fluxpoints import mask_valid
 from xgamma.reduce.regions import Area, areas, inside_areas
+from xgamma.schema import is_flux_points
 
-__all__ = ["energy_mask", "energy_range", "mask", "mask_image", "region_mask"]
+__all__ = ["energy_mask", "energy_range", "mask", "mask_image", "mask_safe", "region_mask"]
 
 _DIMS = ("energy", "y", "x")
 
@@ -93,7 +95,8 @@ def mask(ds: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     ds : Dataset
-        With dims energy, y, x, or energy alone.
+        With dims energy, y, x, or energy alone. Of flux points those that their fit statistic cannot use, such as upper
+        limits, are outside as well (`xgamma.fluxpoints.mask_valid`).
 
     Returns
     -------
@@ -108,8 +111,26 @@ def mask(ds: xr.Dataset) -> xr.DataArray:
     return _mask(ds, ("mask_safe", "mask_fit"))
 
 
+def mask_safe(ds: xr.Dataset) -> xr.DataArray:
+    """Return the bins inside ``mask_safe``, all if there is none; of flux points those that can be used.
+
+    Parameters
+    ----------
+    ds : Dataset
+        As for `mask`.
+
+    Returns
+    -------
+    DataArray
+        (energy, y, x) of bool, lazy where `ds` is.
+    """
+    return _mask(ds, ("mask_safe",)).rename("mask_safe")
+
+
 def _mask(ds: xr.Dataset, names: tuple[str, ...]) -> xr.DataArray:
     parts = [ds[name].astype(bool) for name in names if name in ds]
+    if is_flux_points(ds) and "mask_safe" in names:
+        parts.append(mask_valid(ds))
     dims = [dim for dim in _DIMS if dim in ds.dims]
     if "energy" not in dims:
         raise ValueError(f"there are no bins to mask here, for want of a dim 'energy': the dims are {tuple(ds.dims)}")
@@ -177,7 +198,10 @@ def energy_range(ds: xr.Dataset, which: str | None = None) -> tuple[xr.DataArray
         raise ValueError(f"which is {which!r}: it is None for both masks, 'safe' or 'fit'")
     axis = Axis.from_dataset(ds, "energy")
     chosen = _mask(ds, _WHICH[which])
-    lower, upper = (xr.DataArray(edges, dims="energy") for edges in (axis.lower, axis.upper))
+    # Bins of flux points at single energies are made up, where bins of counts are not.
+    points = axis.node_type == "center" and is_flux_points(ds)
+    ends = (axis.center, axis.center) if points else (axis.lower, axis.upper)
+    lower, upper = (xr.DataArray(edges, dims="energy") for edges in ends)
     lowest = lower.where(chosen).min("energy").rename("energy_min")
     highest = upper.where(chosen).max("energy").rename("energy_max")
     order = [dim for dim in _DIMS if dim in lowest.dims]

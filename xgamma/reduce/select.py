@@ -13,6 +13,7 @@ from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
 from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.labels import pair_of_degrees
 from xgamma.history import record
+from xgamma.schema import is_flux_points
 
 __all__ = ["cutout", "slice_by_energy", "slice_by_idx"]
 
@@ -107,7 +108,7 @@ def slice_by_energy(
     Parameters
     ----------
     ds : Dataset
-        With dim energy. It stays as it is.
+        With dim energy. It stays as it is. Of flux points whose bins are not known those between the limits are kept.
     energy_min, energy_max : str, Quantity or number, optional
         Limits; plain numbers are in the unit of the axis. Left out, they are the ends of the axis.
     name : str, optional
@@ -123,9 +124,14 @@ def slice_by_energy(
     ValueError
         If there is no energy axis, its bins do not touch, or no bin lies between the limits.
     """
-    bins = Axis.from_dataset(ds, "energy").snap(energy_min, energy_max)
+    axis = Axis.from_dataset(ds, "energy")
+    if axis.node_type == "center" and is_flux_points(ds):
+        # Points at single energies have no edges to snap to.
+        part = ds.sel(energy=slice(energy_min, energy_max))
+    else:
+        part = ds.isel(energy=axis.snap(energy_min, energy_max))
     limits = ", ".join("None" if v is None else str(v) for v in (energy_min, energy_max))
-    return _finish(ds.isel(energy=bins), f"slice_by_energy({limits})", name)
+    return _finish(part, f"slice_by_energy({limits})", name)
 
 
 def slice_by_idx(ds: xr.Dataset, slices: Mapping[str, slice | int], name: str | None = None) -> xr.Dataset:

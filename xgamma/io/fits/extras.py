@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,17 @@ from xgamma.io.fits.axes import read_unit
 from xgamma.io.fits.maps import FitsFile
 from xgamma.schema import ATTRS
 
-__all__ = ["EXTRAS_HDU", "Extras", "extras_json", "meta_columns", "meta_json", "read_extras", "read_gti", "read_meta"]
+__all__ = [
+    "EXTRAS_HDU",
+    "Extras",
+    "extras_json",
+    "extras_of",
+    "meta_columns",
+    "meta_json",
+    "read_extras",
+    "read_gti",
+    "read_meta",
+]
 
 EXTRAS_HDU = "XGAMMA"
 """A table with one text, JSON, of what FITS files of other programs have no place for; they pass over it."""
@@ -54,8 +65,21 @@ def read_extras(file: FitsFile) -> Extras:
     table = file.table(EXTRAS_HDU)
     if table is None:
         return Extras()
+    column = table.columns.get("JSON", np.empty(0))
+    return extras_of(column[0] if column.size == 1 else None, table.hdu.error)
+
+
+def extras_of(text: Any, error_of: Callable[[str], Exception]) -> Extras:
+    """Return what the text of `extras_json` describes.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    error_of : callable
+        Makes an error of a text.
+    """
     try:
-        (text,) = table.columns["JSON"]
         bag = json.loads(text)
         attrs, variables, livetime = bag.get("attrs", {}), bag.get("variables", {}), bag.get("livetime")
         coords = {
@@ -67,7 +91,7 @@ def read_extras(file: FitsFile) -> Extras:
             raise ValueError(f"attrs {wrong} must be text")
         return Extras(dict(attrs), variables, coords, None if livetime is None else float(livetime))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise table.hdu.error(f"its column JSON is damaged ({error})") from error
+        raise error_of(f"its column JSON is damaged ({error})") from error
 
 
 def extras_json(ds: xr.Dataset, attrs: dict[str, Any], coords: list[str], with_livetime: bool) -> str:

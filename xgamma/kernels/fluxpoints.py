@@ -1,0 +1,138 @@
+"""Fit statistics of flux points, as functions of predicted values, and their slopes.
+
+All are ``-2 ln L`` up to terms that do not depend on the prediction. Points lie along the last dim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Chi2", "Distribution", "Profile"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Chi2:
+    r"""Squared pulls, :math:`((d - m) / \sigma)^2`.
+
+    Attributes
+    ----------
+    value, sigma : ndarray
+        Measured values and their errors.
+    """
+
+    value: Array
+    sigma: Array
+
+    def __call__(self, model: ArrayLike) -> Array:
+        """Statistic of each point."""
+        return np.asarray(((self.value - model) / self.sigma) ** 2)
+
+    def slope(self, model: ArrayLike) -> Array:
+        """Derivative with respect to the prediction."""
+        return np.asarray(2 * (model - self.value) / self.sigma**2)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    r"""Normal distributions with two half-widths, and their integrals up to upper limits.
+
+    Where a value was measured the statistic is :math:`((d - m) / \sigma_\pm)^2`, with the upper error where the
+    prediction lies above the value. Where only a limit :math:`u` is known the likelihood is the probability to measure
+    less,
+
+    .. math:: -2 \ln \frac{1}{2} \mathrm{erfc} \left( \frac{m - u}{\sqrt{2} \sigma} \right)
+
+    Attributes
+    ----------
+    value, errn, errp : ndarray
+        Measured values, their lower and upper errors.
+    limit, sigma : ndarray
+        Upper limits and the widths of the distributions of measurements that they stand for.
+    is_ul : ndarray of bool
+        Which points are upper limits.
+
+    References
+    ----------
+    Sawicki (2012), PASP 124, 1208, section 2.2; Mohanty et al. (2013), ApJ 773, 168, equation C7.
+    """
+
+    value: Array
+    errn: Array
+    errp: Array
+    limit: Array
+    sigma: Array
+    is_ul: NDArray[np.bool_]
+
+    def _width(self, model: ArrayLike) -> Array:
+        return np.where(model >= self.value, self.errp, self.errn)
+
+    def __call__(self, model: ArrayLike) -> Array:
+        """Statistic of each point."""
+        from scipy.special import log_ndtr
+
+        below = -2 * log_ndtr((self.limit - model) / self.sigma)
+        return np.where(self.is_ul, below, ((self.value - model) / self._width(model)) ** 2)
+
+    def slope(self, model: ArrayLike) -> Array:
+        """Derivative with respect to the prediction."""
+        from scipy.special import log_ndtr
+
+        z = (self.limit - model) / self.sigma
+        below = 2 / self.sigma * np.exp(-(z**2) / 2 - log_ndtr(z)) / np.sqrt(2 * np.pi)
+        return np.where(self.is_ul, below, 2 * (model - self.value) / self._width(model) ** 2)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Scans of a likelihood over the norm of a reference, joined by splines of second order.
+
+    Beyond a scan its outermost polynomial goes on, which a scan that is a parabola follows.
+
+    Attributes
+    ----------
+    reference : ndarray
+        What the prediction is divided by to get a norm.
+    norm, rise : ndarray
+        Norms (last dim) and how far the statistic lies there above that of the best fit.
+    """
+
+    reference: Array
+    norm: Array
+    rise: Array
+
+    def __call__(self, model: ArrayLike) -> Array:
+        """Statistic of each point; nan where a scan is not finite."""
+        return self._evaluate(model, 0)
+
+    def slope(self, model: ArrayLike) -> Array:
+        """Derivative with respect to the prediction."""
+        return self._evaluate(model, 1) / self.reference
+
+    def _evaluate(self, model: ArrayLike, order: int) -> Array:
+        value = np.asarray(model / self.reference, dtype=np.float64)
+        shape = (*value.shape, self.norm.shape[-1])
+        norm, rise = np.broadcast_to(self.norm, shape), np.broadcast_to(self.rise, shape)
+        out = np.full(value.shape, np.nan)
+        for i in np.ndindex(value.shape):
+            spline: Any = _spline(norm[i], rise[i])
+            if spline is not None:
+                out[i] = spline(value[i], nu=order)
+        return out
+
+
+def _spline(x: Array, y: Array) -> Any:
+    from scipy.interpolate import make_interp_spline
+
+    if x.size < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return None
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    if (np.diff(x) <= 0).any():
+        return None
+    return make_interp_spline(x, y, k=min(2, x.size - 1))

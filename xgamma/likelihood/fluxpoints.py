@@ -1,0 +1,103 @@
+"""The fit statistic of flux points as a function of the parameter vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from xgamma.coords import Axis
+from xgamma.fluxpoints.statistics import statistic_of
+from xgamma.likelihood.parameters import part_of
+from xgamma.likelihood.spectrum import Spectrum
+from xgamma.models import Models, SkyModel
+from xgamma.predict.flux import spectra_of
+from xgamma.reduce.masks import mask
+
+__all__ = ["FluxTerm", "flux_term"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FluxTerm:
+    """Fit statistic of flux points, compiled.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset.
+    statistic : object
+        Of `xgamma.kernels.fluxpoints`, for the points inside the masks.
+    spectra : tuple of Spectrum
+        The models at the energies of these points.
+    everywhere : tuple of Spectrum
+        The models at the energies of all points.
+    size : int
+        Number of all points.
+    """
+
+    name: str
+    statistic: Any
+    spectra: tuple[Spectrum, ...]
+    everywhere: tuple[Spectrum, ...]
+    size: int
+
+    def _flux(self, x: Array) -> Array:
+        return sum((spectrum(x) for spectrum in self.spectra), np.zeros(()))
+
+    def __call__(self, x: Array) -> float:
+        """Statistic for a parameter vector."""
+        return float(self.statistic(self._flux(x)).sum())
+
+    def gradient(self, x: Array) -> Array:
+        """Return the derivatives of the statistic."""
+        slope = self.statistic.slope(self._flux(x))
+        out = np.zeros(x.size)
+        for spectrum in self.spectra:
+            for free, row in zip(spectrum.free, spectrum.jacobian(x), strict=True):
+                out[free.slot] += float(slope @ row)
+        return out
+
+    def npred(self, x: Array) -> Array:
+        """Predicted differential flux of every point in TeV-1 s-1 cm-2, with two dims of length one behind it."""
+        flux = sum((spectrum(x) for spectrum in self.everywhere), np.zeros(self.size))
+        return flux[:, np.newaxis, np.newaxis]
+
+
+def flux_term(ds: xr.Dataset, models: Models, slots: dict[int, int]) -> FluxTerm:
+    """Compile the fit statistic of flux points.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Flux points with what their statistic needs. Lazy ones are computed.
+    models : Models
+        Those that apply to the dataset.
+    slots : dict
+        The place in the vector of each free parameter by its identity.
+
+    Raises
+    ------
+    ValueError
+        If a variable that the statistic needs is missing, or a model has no spectrum.
+    """
+    ds = ds.compute()
+    statistic = statistic_of(ds)
+    inside = mask(ds).values
+    arrays = [np.asarray(array.transpose("energy", ...).values)[inside] for array in statistic.inputs(ds)]
+    energy = Axis.from_dataset(ds, "energy").to("TeV").center
+    chosen = energy[inside]
+    spectra_of(ds, models)
+    parts = [part_of(model.spectral_model, slots) for model in models if isinstance(model, SkyModel)]
+    kernel = statistic.kernel(*arrays)
+    return FluxTerm(
+        name=str(ds.attrs.get("name", "")),
+        statistic=kernel.compiled() if hasattr(kernel, "compiled") else kernel,
+        spectra=tuple(Spectrum(part, chosen, chosen) for part in parts),
+        everywhere=tuple(Spectrum(part, energy, energy) for part in parts),
+        size=energy.size,
+    )
