@@ -1,10 +1,11 @@
 """Configuration of the documentation; makes the tables of the data model and of the API from the package itself."""
 
 import importlib
+from collections.abc import Mapping
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from xgamma.schema import ATTRS, AXES, VARIABLES
+from xgamma.schema import ATTRS, AXES, FLUX_ATTRS, FLUX_VARIABLES, VARIABLES, VariableSpec
 
 project = "xgamma"
 author = "the xgamma developers"
@@ -12,7 +13,7 @@ copyright = "2026, the xgamma developers"
 version = release = installed_version("xgamma")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc", "myst_nb"]
-exclude_patterns = ["_build", "_schema.md", "_api.md"]
+exclude_patterns = ["_build", "_schema.md", "_flux.md", "_api.md"]
 html_theme = "pydata_sphinx_theme"
 html_title = "xgamma"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
@@ -40,6 +41,15 @@ API = [
     ("Predictions", "xgamma.predict", None),
     ("Fit statistics", "xgamma.statistic", None),
     ("Likelihood", "xgamma.likelihood", None),
+    ("Flux points", "xgamma.fluxpoints", None),
+    ("", "xgamma.predict.flux", ["flux_pred", "flux_residuals"]),
+    ("", "xgamma.flux_statistic", ["flux_stat"]),
+    ("", "xgamma.kernels.fluxpoints", ["Chi2", "Distribution", "Profile"]),
+    (
+        "",
+        "xgamma.io.fluxpoints",
+        ["create_flux_points", "flux_points_to_table", "open_flux_fits", "open_ecsv", "write_flux_fits", "write_ecsv"],
+    ),
     ("Responses", "xgamma.irf.psf", ["containment", "containment_radius", "kernel"]),
     ("", "xgamma.irf.edisp", ["kernel", "bias", "resolution"]),
     ("Masks and selections", "xgamma.reduce.masks", None),
@@ -66,13 +76,27 @@ API = [
 ]
 
 
-def schema_tables() -> str:
-    """Return the tables of variables, axes and attrs."""
+def variable_rows(variables: Mapping[str, VariableSpec]) -> list[str]:
+    """Return the table of variables."""
     lines = ["| variable | dims | unit | meaning |", "|---|---|---|---|"]
-    for name, spec in VARIABLES.items():
+    for name, spec in variables.items():
         dims = ", ".join("/".join(filter(None, (dim, spec.alternatives.get(dim)))) for dim in spec.dims)
         unit = "boolean" if spec.dtype == "b" else spec.unit or "1"
         lines.append(f"| `{name}` | {dims} | {unit} | {spec.meaning} |")
+    return lines
+
+
+def flux_tables() -> str:
+    """Return the tables of variables and attrs of flux points."""
+    lines = variable_rows({name: spec for name, spec in FLUX_VARIABLES.items() if name not in VARIABLES})
+    lines += ["", "| attr | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in FLUX_ATTRS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def schema_tables() -> str:
+    """Return the tables of variables, axes and attrs."""
+    lines = variable_rows(VARIABLES)
     lines += ["", "| axis | unit like | centre of a bin | meaning |", "|---|---|---|---|"]
     for name, axis in AXES.items():
         scale = "logarithmic" if axis.interp == "log" else "linear"
@@ -96,7 +120,7 @@ def api_lists() -> str:
     return "\n".join(lines)
 
 
-for file, text in {"_schema.md": schema_tables(), "_api.md": api_lists()}.items():
+for file, text in {"_schema.md": schema_tables(), "_flux.md": flux_tables(), "_api.md": api_lists()}.items():
     path = Path(__file__).parent / file
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ __version__ = version("xgamma")
 _LAZY = {
     "Datasets": "xgamma.datasets",
     "Likelihood": "xgamma.likelihood",
+    "create_flux_points": "xgamma.io.fluxpoints",
     "create_map_dataset": "xgamma.create",
     "create_spectrum_dataset": "xgamma.create_spectrum",
     "models": "xgamma.models",

@@ -40,7 +40,9 @@ def flux_stat(ds: xr.Dataset, models: Any = None) -> xr.DataArray:
         If a variable that the statistic needs is missing.
     """
     statistic = statistic_of(ds)
-    arrays = [array.chunk({"scan": -1}) if array.chunks and "scan" in array.dims else array for array in statistic.inputs(ds)]
+    arrays = [
+        array.chunk({"scan": -1}) if array.chunks and "scan" in array.dims else array for array in statistic.inputs(ds)
+    ]
     values = xr.apply_ufunc(
         _evaluate,
         flux_pred(ds, models).variable,

@@ -9,10 +9,14 @@ import astropy.units as u
 import numpy as np
 import xarray as xr
 
+from xgamma.coords import Axis
+from xgamma.fluxpoints import n_sigma_ul, reference_model, sed_type
+from xgamma.fluxpoints.limits import threshold
 from xgamma.models import FoVBackgroundModel, Models
 from xgamma.onoff import background, is_onoff
 from xgamma.predict import models_for, npred, npred_background, npred_signal
-from xgamma.schema import base_name
+from xgamma.reduce.masks import mask
+from xgamma.schema import FLUX_VARIABLES, base_name, is_flux_points
 from xgamma.statistic import stat_sum, stat_type
 from xgamma.stats import CashCountsStatistic, WStatCountsStatistic
 from xgamma.units import unit_of
@@ -41,6 +45,9 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
         masks. ``stat_type``; ``stat_sum``: inside both masks, nan without models or off regions. With off regions the
         background is ``alpha * counts_off``, that of the prediction is the most likely one, and there are
         ``counts_off``, ``acceptance``, ``alpha`` of the sum, and ``acceptance_off = acceptance / alpha``.
+        Flux points have ``n_bins``, ``n_fit_bins``, ``stat_type`` and ``stat_sum`` as well, and ``energy_min``,
+        ``energy_max``, ``quantities``, ``sed_type``, ``sed_type_init``, ``reference_model``, ``n_sigma``,
+        ``n_sigma_ul`` and ``sqrt_ts_threshold_ul``.
 
     Raises
     ------
@@ -48,6 +55,8 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
         If the models do not fit the dataset.
     """
     chosen = models_for(ds, models)
+    if is_flux_points(ds):
+        return _flux_info(ds, chosen)
     figures = {key: value.item() for key, value in _figures(ds, chosen).compute().items()}
 
     def number(key: str) -> float:
@@ -152,7 +161,77 @@ def _sqrt_ts(counts: float, known: float, counts_off: float | None) -> float:
     return float(WStatCountsStatistic(counts, counts_off, known / counts_off).sqrt_ts)
 
 
+def _flux_info(ds: xr.Dataset, models: Models) -> dict[str, Any]:
+    """Key figures of flux points."""
+    inside = mask(ds)
+    numbers = {"n_fit_bins": inside.sum()} | ({"stat_sum": stat_sum(ds, models)} if len(models) else {})
+    computed = xr.Dataset(numbers).compute()
+    axis = Axis.from_dataset(ds, "energy")
+    bins = axis.node_type == "edges"
+    lowest, highest = (axis.lower, axis.upper) if bins else (axis.center, axis.center)
+    return {
+        "name": ds.attrs.get("name", ""),
+        "n_bins": int(inside.size),
+        "n_fit_bins": int(computed["n_fit_bins"]),
+        "energy_min": lowest.min() * u.Unit(axis.unit),
+        "energy_max": highest.max() * u.Unit(axis.unit),
+        "quantities": [name for name in map(str, ds.data_vars) if name in FLUX_VARIABLES],
+        "sed_type": sed_type(ds),
+        "sed_type_init": ds.attrs.get("sed_type_init", sed_type(ds)),
+        "reference_model": reference_model(ds).tag[-1],
+        "n_sigma": ds.attrs.get("n_sigma", 1),
+        "n_sigma_ul": n_sigma_ul(ds),
+        "sqrt_ts_threshold_ul": threshold(ds),
+        "stat_type": stat_type(ds),
+        "stat_sum": float(computed["stat_sum"]) if len(models) else np.nan,
+    }
+
+
+def _flux_rows(ds: xr.Dataset, models: Models) -> list[list[tuple[str, str]]]:
+    """Labels and values of the printout of flux points, in groups."""
+    data = _flux_info(ds, models)
+    sigmas = data["n_sigma_ul"]
+    return [
+        [("Name", str(data["name"]))],
+        [
+            ("Shape", str(tuple(mask(ds).shape))),
+            ("Energy range", f"{data['energy_min']:.4g} - {data['energy_max']:.4g}"),
+            ("Quantities", ", ".join(data["quantities"])),
+            ("Reference model", data["reference_model"]),
+            ("n_sigma", f"{data['n_sigma']:g}"),
+            ("n_sigma_ul", "None" if sigmas is None else f"{sigmas:.1f}"),
+            ("sqrt_ts_threshold_ul", f"{data['sqrt_ts_threshold_ul']:g}"),
+            ("SED type", data["sed_type"]),
+            ("SED type init", str(data["sed_type_init"])),
+        ],
+        [
+            ("Number of total flux points", f"{data['n_bins']:d}"),
+            ("Number of fit bins", f"{data['n_fit_bins']:d}"),
+        ],
+        _stat_rows(data),
+        _model_rows(models),
+    ]
+
+
+def _stat_rows(data: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("Fit statistic type", data["stat_type"]),
+        ("Fit statistic value (-2 log(L))", f"{data['stat_sum']:.2f}"),
+    ]
+
+
+def _model_rows(models: Models) -> list[tuple[str, str]]:
+    parameters = {id(par): par for model in models for par in model.parameters}
+    return [
+        ("Number of models", f"{len(models):d}"),
+        ("Number of parameters", f"{len(parameters):d}"),
+        ("Number of free parameters", f"{sum(not par.frozen for par in parameters.values()):d}"),
+    ]
+
+
 def _kind(ds: xr.Dataset) -> str:
+    if is_flux_points(ds):
+        return "Flux points"
     sky = {base_name(str(dim)) for dim in (ds["counts"].dims if "counts" in ds else ds.dims)}
     kind = "Map dataset" if {"y", "x"} <= sky else "Spectrum dataset"
     return f"{kind} with off regions" if is_onoff(ds) else kind
@@ -160,9 +239,9 @@ def _kind(ds: xr.Dataset) -> str:
 
 def _rows(ds: xr.Dataset, models: Models) -> list[list[tuple[str, str]]]:
     """Labels and values of the printout, in groups."""
+    if is_flux_points(ds):
+        return _flux_rows(ds, models)
     data = info(ds, models)
-    free = len({id(par) for model in models for par in model.parameters if not par.frozen})
-    all_parameters = len({id(par) for model in models for par in model.parameters})
     groups = [
         [("Name", str(data["name"]))],
         [
@@ -184,15 +263,8 @@ def _rows(ds: xr.Dataset, models: Models) -> list[list[tuple[str, str]]]:
             ("Number of total bins", f"{data['n_bins']:d}"),
             ("Number of fit bins", f"{data['n_fit_bins']:d}"),
         ],
-        [
-            ("Fit statistic type", data["stat_type"]),
-            ("Fit statistic value (-2 log(L))", f"{data['stat_sum']:.2f}"),
-        ],
-        [
-            ("Number of models", f"{len(models):d}"),
-            ("Number of parameters", f"{all_parameters:d}"),
-            ("Number of free parameters", f"{free:d}"),
-        ],
+        _stat_rows(data),
+        _model_rows(models),
     ]
     if is_onoff(ds):
         safe = ds["mask_safe"].variable if "mask_safe" in ds else True

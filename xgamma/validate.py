@@ -53,8 +53,8 @@ def validate(ds: xr.Dataset) -> None:
     """Check the structure of a dataset, then its values.
 
     Maps must be finite. Exposures, acceptances and the background must not be negative beyond rounding noise, which
-    is 1e-9 of the maximum; counts and times not at all. Of flux points any value may be NaN, where nothing was measured,
-    but none infinite, and no error negative. Lazy variables are reduced together, in one pass.
+    is 1e-9 of the maximum; counts and times not at all. Of flux points any value may be NaN, where nothing was
+    measured, but none infinite, and no error negative. Lazy variables are reduced together, in one pass.
 
     Parameters
     ----------
@@ -70,9 +70,7 @@ def validate(ds: xr.Dataset) -> None:
     _raise(_flux_values(ds) if is_flux_points(ds) else _values(ds))
 
 
-def schema_order(
-    name: str, dims: Sequence[Any], specs: Mapping[str, VariableSpec] = VARIABLES
-) -> tuple[Any, ...]:
+def schema_order(name: str, dims: Sequence[Any], specs: Mapping[str, VariableSpec] = VARIABLES) -> tuple[Any, ...]:
     """Return the dims of a variable in the order of the schema, dims of other origin first.
 
     Parameters

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from xgamma import fluxpoints, onoff, predict, simulate, statistic, summary, validate
 from xgamma import geoms as _geoms
-from xgamma import onoff, predict, simulate, statistic, summary, validate
+from xgamma.accessor.fluxpoints import SEDAccessor
 from xgamma.accessor.irf import EDispAccessor, PSFAccessor
 from xgamma.coords import decode
 from xgamma.models import Models
 from xgamma.predict import residuals as _residuals
+from xgamma.predict.flux import flux_pred
 from xgamma.reduce import downsample as _downsample
 from xgamma.reduce import masks, select, spectrum
 from xgamma.reduce import pad as _pad
@@ -72,6 +74,16 @@ class DatasetAccessor:
         return masks.mask(self._obj)
 
     @property
+    def mask_safe(self) -> xr.DataArray:
+        """Bins in which the data can be trusted and used, see `xgamma.reduce.masks.mask_safe`."""
+        return masks.mask_safe(self._obj)
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Number of bins along each dim."""
+        return tuple(masks.mask(self._obj).shape)
+
+    @property
     def mask_image(self) -> xr.DataArray:
         """Pixels with a bin inside both masks, see `xgamma.reduce.masks.mask_image`."""
         return masks.mask_image(self._obj)
@@ -115,6 +127,11 @@ class DatasetAccessor:
     def edisp(self) -> EDispAccessor:
         """Look-ups in the energy dispersion."""
         return EDispAccessor(self._obj)
+
+    @property
+    def sed(self) -> SEDAccessor:
+        """Fluxes, errors and limits of flux points in any quantity."""
+        return SEDAccessor(self._obj)
 
     @property
     def geoms(self) -> dict[str, _geoms.Geom]:
@@ -178,6 +195,14 @@ class DatasetAccessor:
     def stat_sum(self, models: Any = None) -> xr.DataArray:
         """Fit statistic summed inside the masks, see `xgamma.statistic.stat_sum`."""
         return statistic.stat_sum(self._obj, models)
+
+    def flux_pred(self, models: Any = None, sed_type: str = "dnde") -> xr.DataArray:
+        """Predicted fluxes of flux points, see `xgamma.predict.flux.flux_pred`."""
+        return flux_pred(self._obj, models, sed_type=sed_type)
+
+    def to_sed_type(self, sed_type: str) -> xr.Dataset:
+        """Give flux points in another quantity, see `xgamma.fluxpoints.to_sed_type`."""
+        return fluxpoints.to_sed_type(self._obj, sed_type)
 
     # Masks and selections
 

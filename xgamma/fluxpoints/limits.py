@@ -87,7 +87,7 @@ def is_finite(ds: xr.Dataset, end: str = "") -> xr.DataArray:
     own = SED_TYPES[sed_type(ds)]
     name = f"{own}{end}"
     if name in ds:
-        return np.isfinite(ds[name]).drop_attrs(deep=False)
+        return (abs(ds[name]) < np.inf).drop_attrs(deep=False)
     like = ds[own if own in ds else f"{own}_ul"]
     return xr.zeros_like(like, dtype=bool).drop_attrs(deep=False)
 
@@ -108,10 +108,7 @@ def is_ul(ds: xr.Dataset) -> xr.DataArray:
     """
     if "is_ul" in ds:
         return ds["is_ul"].astype(bool)
-    if is_known(ds):
-        found = sqrt_ts(ds) < threshold(ds)
-    else:
-        found = ~is_finite(ds)
+    found = sqrt_ts(ds) < threshold(ds) if is_known(ds) else ~is_finite(ds)
     return found.drop_attrs(deep=False).rename("is_ul")
 
 

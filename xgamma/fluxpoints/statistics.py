@@ -88,8 +88,7 @@ def _own(ds: xr.Dataset, end: str) -> str:
 
 
 def _positive(ds: xr.Dataset, end: str) -> xr.Variable:
-    values = ds[_own(ds, end)].variable
-    return np.isfinite(values) & (values > 0)
+    return _usable(ds[_own(ds, end)].variable)
 
 
 def _has_error(ds: xr.Dataset) -> xr.Variable | bool:
@@ -107,9 +106,10 @@ def _has_width(ds: xr.Dataset) -> xr.Variable | bool:
     """Which limits have a width: an error, or a limit above zero."""
     if _own(ds, "_ul") not in ds:
         return False
-    found = np.isfinite(ds[_own(ds, "_ul")].variable)
     wide = _positive(ds, "_ul")
-    return found & (wide | _positive(ds, "_err")) if _own(ds, "_err") in ds else found & wide
+    if _own(ds, "_err") in ds:
+        wide = wide | _positive(ds, "_err")
+    return _finite(ds[_own(ds, "_ul")].variable) & wide
 
 
 def _valid_values(ds: xr.Dataset) -> xr.DataArray:
@@ -123,9 +123,9 @@ def _valid_distribution(ds: xr.Dataset) -> xr.DataArray:
 
 def _valid_profile(ds: xr.Dataset) -> xr.DataArray:
     _check_scan(ds)
-    finite = np.isfinite(ds["stat_scan"].variable).all("scan") & np.isfinite(_norms(ds)).all("scan")
+    finite = _finite(ds["stat_scan"].variable).all("scan") & _finite(ds["norm_scan"].variable).all("scan")
     if "stat" in ds:
-        finite = finite & np.isfinite(ds["stat"].variable)
+        finite = finite & _finite(ds["stat"].variable)
     like = is_finite(ds)
     return like.copy(data=finite.transpose(*like.dims).data)
 
@@ -144,7 +144,7 @@ def _errors(ds: xr.Dataset) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
         own = SED_TYPES[sed_type(ds)]
         raise ValueError(
             f"Dataset '{ds.attrs.get('name', '')}' has no errors of its fluxes to compare models with: it needs "
-            f"'{own}_err', or '{own}_errn' and '{own}_errp'"
+            f"'{own}_err', or '{own}_errn' and '{own}_errp', or with limits alone the stat_type 'distrib'"
         )
     if errn is not None and errp is not None:
         mean = (errn + errp) / 2
@@ -155,7 +155,11 @@ def _errors(ds: xr.Dataset) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
 
 
 def _usable(error: xr.Variable) -> xr.Variable:
-    return np.isfinite(error) & (error > 0)
+    return _finite(error) & (error > 0)
+
+
+def _finite(values: xr.Variable) -> xr.Variable:
+    return abs(values) < np.inf
 
 
 def _inputs_chi2(ds: xr.Dataset) -> list[xr.Variable]:
@@ -189,15 +193,15 @@ def _check_scan(ds: xr.Dataset) -> None:
         )
 
 
-def _norms(ds: xr.Dataset) -> xr.Variable:
-    return ds["norm_scan"].variable
-
-
 def _inputs_profile(ds: xr.Dataset) -> list[xr.Variable]:
     _check_scan(ds)
     scan = ds["stat_scan"].variable
     lowest = ds["stat"].variable if "stat" in ds else scan.min("scan")
-    return [reference(ds, "dnde").variable, _norms(ds), (scan - lowest).transpose(..., "scan")]
+    return [
+        reference(ds, "dnde").variable,
+        ds["norm_scan"].variable.transpose(..., "scan"),
+        (scan - lowest).transpose(..., "scan"),
+    ]
 
 
 STATISTICS: MappingProxyType[str, FluxStatistic] = MappingProxyType(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-__all__ = ["Chi2", "Distribution", "Profile"]
+__all__ = ["Chi2", "Distribution", "Profile", "Splines"]
 
 Array = NDArray[np.float64]
 
@@ -29,13 +29,17 @@ class Chi2:
     value: Array
     sigma: Array
 
-    def __call__(self, model: ArrayLike) -> Array:
+    def __call__(self, model: Array) -> Array:
         """Statistic of each point."""
         return np.asarray(((self.value - model) / self.sigma) ** 2)
 
-    def slope(self, model: ArrayLike) -> Array:
-        """Derivative with respect to the prediction."""
+    def slope(self, model: Array) -> Array:
+        """Return the derivative with respect to the prediction."""
         return np.asarray(2 * (model - self.value) / self.sigma**2)
+
+    def compiled(self) -> Chi2:
+        """Return the statistic for many calls."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -69,23 +73,29 @@ class Distribution:
     sigma: Array
     is_ul: NDArray[np.bool_]
 
-    def _width(self, model: ArrayLike) -> Array:
+    def _width(self, model: Array) -> Array:
         return np.where(model >= self.value, self.errp, self.errn)
 
-    def __call__(self, model: ArrayLike) -> Array:
+    def __call__(self, model: Array) -> Array:
         """Statistic of each point."""
         from scipy.special import log_ndtr
 
         below = -2 * log_ndtr((self.limit - model) / self.sigma)
         return np.where(self.is_ul, below, ((self.value - model) / self._width(model)) ** 2)
 
-    def slope(self, model: ArrayLike) -> Array:
-        """Derivative with respect to the prediction."""
+    def slope(self, model: Array) -> Array:
+        """Return the derivative with respect to the prediction."""
         from scipy.special import log_ndtr
 
         z = (self.limit - model) / self.sigma
         below = 2 / self.sigma * np.exp(-(z**2) / 2 - log_ndtr(z)) / np.sqrt(2 * np.pi)
         return np.where(self.is_ul, below, 2 * (model - self.value) / self._width(model) ** 2)
+
+    def compiled(self) -> Distribution:
+        """Return the statistic for many calls, without numbers that it does not use."""
+        value, errn, errp = (np.where(self.is_ul, 1.0, part) for part in (self.value, self.errn, self.errp))
+        limit, sigma = (np.where(self.is_ul, part, 1.0) for part in (self.limit, self.sigma))
+        return Distribution(value, errn, errp, limit, sigma, self.is_ul)
 
 
 @dataclass(frozen=True)
@@ -106,23 +116,57 @@ class Profile:
     norm: Array
     rise: Array
 
-    def __call__(self, model: ArrayLike) -> Array:
+    def __call__(self, model: Array) -> Array:
         """Statistic of each point; nan where a scan is not finite."""
         return self._evaluate(model, 0)
 
-    def slope(self, model: ArrayLike) -> Array:
-        """Derivative with respect to the prediction."""
+    def slope(self, model: Array) -> Array:
+        """Return the derivative with respect to the prediction."""
         return self._evaluate(model, 1) / self.reference
 
-    def _evaluate(self, model: ArrayLike, order: int) -> Array:
-        value = np.asarray(model / self.reference, dtype=np.float64)
-        shape = (*value.shape, self.norm.shape[-1])
-        norm, rise = np.broadcast_to(self.norm, shape), np.broadcast_to(self.rise, shape)
-        out = np.full(value.shape, np.nan)
-        for i in np.ndindex(value.shape):
-            spline: Any = _spline(norm[i], rise[i])
+    def compiled(self) -> Splines:
+        """Return the statistic with its splines made, for many calls."""
+        norm, rise = np.broadcast_arrays(self.norm, self.rise)
+        shape = norm.shape[:-1]
+        splines = tuple(_spline(norm[i], rise[i]) for i in np.ndindex(shape))
+        return Splines(np.broadcast_to(self.reference, shape), splines)
+
+    def _evaluate(self, model: Array, order: int) -> Array:
+        shape = np.broadcast_shapes(np.shape(model), np.shape(self.reference), self.norm.shape[:-1])
+        full = (*shape, self.norm.shape[-1])
+        parts = np.broadcast_to(self.norm, full), np.broadcast_to(self.rise, full)
+        return Profile(np.broadcast_to(self.reference, shape), *parts).compiled()._evaluate(model, order)
+
+
+@dataclass(frozen=True)
+class Splines:
+    """A `Profile` with its splines made.
+
+    Attributes
+    ----------
+    reference : ndarray
+        What the prediction is divided by to get a norm.
+    splines : tuple
+        A spline for each point; None where a scan is not finite.
+    """
+
+    reference: Array
+    splines: tuple[Any, ...]
+
+    def __call__(self, model: Array) -> Array:
+        """Statistic of each point; nan where a scan is not finite."""
+        return self._evaluate(model, 0)
+
+    def slope(self, model: Array) -> Array:
+        """Return the derivative with respect to the prediction."""
+        return self._evaluate(model, 1) / self.reference
+
+    def _evaluate(self, model: Array, order: int) -> Array:
+        norm = np.broadcast_to(model / self.reference, self.reference.shape)
+        out = np.full(norm.shape, np.nan)
+        for i, spline in zip(np.ndindex(norm.shape), self.splines, strict=True):
             if spline is not None:
-                out[i] = spline(value[i], nu=order)
+                out[i] = spline(norm[i], nu=order)
         return out
 
 

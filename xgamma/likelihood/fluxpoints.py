@@ -13,13 +13,21 @@ from xgamma.coords import Axis
 from xgamma.fluxpoints.statistics import statistic_of
 from xgamma.likelihood.parameters import part_of
 from xgamma.likelihood.spectrum import Spectrum
-from xgamma.models import Models, SkyModel
+from xgamma.models import SkyModel
 from xgamma.predict.flux import spectra_of
 from xgamma.reduce.masks import mask
+from xgamma.schema import FLUX_VARIABLES
 
-__all__ = ["FluxTerm", "flux_term"]
+__all__ = ["FLUX_FRAME", "FluxTerm", "flux_term"]
 
 Array = NDArray[np.float64]
+
+FLUX_FRAME = {
+    "name": "flux_pred",
+    "units": FLUX_VARIABLES["dnde"].unit,
+    "meaning": f"predicted {FLUX_VARIABLES['dnde'].meaning}",
+}
+"""Name, unit and meaning of a prediction."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +76,14 @@ class FluxTerm:
         return flux[:, np.newaxis, np.newaxis]
 
 
-def flux_term(ds: xr.Dataset, models: Models, slots: dict[int, int]) -> FluxTerm:
+def flux_term(ds: xr.Dataset, models: list[Any], slots: dict[int, int]) -> FluxTerm:
     """Compile the fit statistic of flux points.
 
     Parameters
     ----------
     ds : Dataset
         Flux points with what their statistic needs. Lazy ones are computed.
-    models : Models
+    models : list of models
         Those that apply to the dataset.
     slots : dict
         The place in the vector of each free parameter by its identity.
@@ -93,10 +101,9 @@ def flux_term(ds: xr.Dataset, models: Models, slots: dict[int, int]) -> FluxTerm
     chosen = energy[inside]
     spectra_of(ds, models)
     parts = [part_of(model.spectral_model, slots) for model in models if isinstance(model, SkyModel)]
-    kernel = statistic.kernel(*arrays)
     return FluxTerm(
         name=str(ds.attrs.get("name", "")),
-        statistic=kernel.compiled() if hasattr(kernel, "compiled") else kernel,
+        statistic=statistic.kernel(*arrays).compiled(),
         spectra=tuple(Spectrum(part, chosen, chosen) for part in parts),
         everywhere=tuple(Spectrum(part, energy, energy) for part in parts),
         size=energy.size,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from xgamma.coords import Axis
 from xgamma.likelihood.bins import bins_of
 from xgamma.likelihood.cash import cash_term
+from xgamma.likelihood.fluxpoints import FLUX_FRAME, flux_term
 from xgamma.likelihood.lookup import lookups_of
 from xgamma.likelihood.mapsource import map_source
 from xgamma.likelihood.parameters import Vector, joint_models, part_of, vector_of
@@ -21,7 +22,7 @@ from xgamma.likelihood.spectrum import Spectrum
 from xgamma.likelihood.wstat import wstat_term
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.predict import models_for
-from xgamma.schema import suffix_of
+from xgamma.schema import is_flux_points, suffix_of
 from xgamma.statistic import stat_type
 
 __all__ = ["Likelihood"]
@@ -36,6 +37,9 @@ class _Frame:
     dims: tuple[str, ...]
     order: tuple[NDArray[np.intp], ...]
     coords: xr.Dataset
+    name: str = "npred"
+    units: str = ""
+    meaning: str = "predicted counts"
 
 
 class Likelihood:
@@ -48,7 +52,7 @@ class Likelihood:
     Parameters
     ----------
     datasets : Dataset or iterable of Dataset
-        With ``counts`` and what `xgamma.predict.npred` needs. Lazy ones are compiled a chunk at a time.
+        With ``counts`` and what `xgamma.predict.npred` needs, or flux points. Lazy ones are compiled a chunk at a time.
     models : Models, list of models, or model, optional
         By default those stored with the datasets, of which those of one name are one model.
 
@@ -150,7 +154,7 @@ class Likelihood:
         return sum((term.gradient(values) for term in self._terms), self._vector.prior_gradient(values))
 
     def npred(self, x: ArrayLike, dataset: str | None = None) -> xr.DataArray:
-        """Predict the counts of a dataset.
+        """Predict the counts of a dataset, or the differential fluxes of flux points.
 
         Parameters
         ----------
@@ -177,7 +181,8 @@ class Likelihood:
         for axis, order in enumerate(frame.order, start=1):
             values = np.take(values, order, axis=axis)
         data = values if len(frame.dims) == 3 else values[:, 0, 0]
-        out = xr.DataArray(data, dims=frame.dims, name="npred", attrs={"units": "", "long_name": "predicted counts"})
+        attrs = {"units": frame.units, "long_name": frame.meaning}
+        out = xr.DataArray(data, dims=frame.dims, name=frame.name, attrs=attrs)
         return out.assign_coords(frame.coords.copy(deep=True).coords)
 
     def __repr__(self) -> str:
@@ -185,6 +190,9 @@ class Likelihood:
 
 
 def _frame(ds: xr.Dataset) -> _Frame:
+    if is_flux_points(ds):
+        bins = [name for name in ds.coords if ds[name].dims in ((), ("energy",))]
+        return _Frame(("energy",), (), ds.coords.to_dataset()[bins].copy(deep=True), **FLUX_FRAME)
     counts = ds["counts"]
     dims = tuple(dim for dim in ("energy", "y", "x") if dim in counts.dims)
     order = tuple(np.argsort(np.argsort(ds[dim].values, kind="stable")) for dim in dims[1:])
@@ -198,6 +206,8 @@ def _term(ds: xr.Dataset, models: Models, slots: dict[int, int], x: Array) -> An
     """Compile a dataset."""
     name = str(ds.attrs.get("name", ""))
     chosen = list(models_for(ds, models))
+    if is_flux_points(ds):
+        return flux_term(ds, chosen, slots)
     on_off = stat_type(ds) == "wstat"
     bins = bins_of(ds, every=on_off)
     sources = [model for model in chosen if isinstance(model, SkyModel)]

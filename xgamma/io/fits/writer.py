@@ -22,10 +22,10 @@ from xgamma.io.fits.extras import EXTRAS_HDU, extras_json, meta_columns, meta_js
 from xgamma.io.fits.header import axis_cards, bands_hdu, data_hdu, make_header, sky_cards
 from xgamma.io.fits.region import region_hdu
 from xgamma.io.fits.stream import STORED, write_image, write_primary, write_table
-from xgamma.schema import AXES, FORMAT, VARIABLES, base_name, suffix_of
+from xgamma.schema import AXES, FORMAT, VARIABLES, base_name, is_flux_points, suffix_of
 from xgamma.validate import check_structure
 
-__all__ = ["write_fits"]
+__all__ = ["write_fits", "write_jobs"]
 
 _GTI = ("gti_start", "gti_stop")
 _ATTRS_ELSEWHERE = ("format", "format_version")
@@ -42,7 +42,8 @@ def write_fits(ds: xr.Dataset, path: str | os.PathLike[str], overwrite: bool = F
     Parameters
     ----------
     ds : Dataset
-        A dataset that holds what `xgamma.schema` declares; the order of its dims carries no meaning.
+        A dataset that holds what `xgamma.schema` declares; the order of its dims carries no meaning. Flux points become
+        a table, see `xgamma.io.fluxpoints.write_flux_fits`.
     path : path-like or str
         The file. It is gzipped if the name ends in ``.gz``. It appears when it is complete.
     overwrite : bool
@@ -56,7 +57,15 @@ def write_fits(ds: xr.Dataset, path: str | os.PathLike[str], overwrite: bool = F
     FileExistsError
         The file exists and `overwrite` is not set.
     """
-    jobs = _jobs(ds)
+    if is_flux_points(ds):
+        from xgamma.io.fluxpoints import write_flux_fits
+
+        return write_flux_fits(ds, path, overwrite=overwrite)
+    write_jobs(_jobs(ds), path, overwrite)
+
+
+def write_jobs(jobs: list[Job], path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Write the extensions of a file, gzipped if its name ends in ``.gz``; it appears when it is complete."""
     with write_beside(path, overwrite) as beside:
         if beside.suffix != ".gz":
             with beside.open("wb+") as stream:

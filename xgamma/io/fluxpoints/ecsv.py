@@ -32,7 +32,7 @@ def open_ecsv(path: str | os.PathLike[str], name: str | None = None) -> xr.Datas
     Returns
     -------
     Dataset
-        As `xgamma.io.fluxpoints.flux_points_from_table` makes it.
+        As `xgamma.io.fluxpoints.create_flux_points` makes it.
 
     Raises
     ------
@@ -54,7 +54,9 @@ def open_ecsv(path: str | os.PathLike[str], name: str | None = None) -> xr.Datas
         raise
     except Exception as problem:
         # The parsers answer damaged text with nearly every kind of error.
-        raise error(f"the table cannot be read, it is damaged ({type(problem).__name__}: {_first(problem)})") from problem
+        raise error(
+            f"the table cannot be read, it is damaged ({type(problem).__name__}: {_first(problem)})"
+        ) from problem
     kept = table.meta.pop(EXTRAS_HDU, None)
     extras = Extras() if kept is None else extras_of(kept, error)
     stem = os.path.splitext(os.path.basename(full))[0]

@@ -11,7 +11,6 @@ import xarray as xr
 from astropy.io import fits
 from astropy.table import Table
 
-from xgamma.io.atomic import write_beside
 from xgamma.io.errors import FileFormatError
 from xgamma.io.fits.content import BLOCK
 from xgamma.io.fits.extras import EXTRAS_HDU, read_extras, read_gti
@@ -20,7 +19,7 @@ from xgamma.io.fits.header import make_header
 from xgamma.io.fits.maps import FitsFile
 from xgamma.io.fits.stream import write_primary, write_table
 from xgamma.io.fits.tables import read_table
-from xgamma.io.fits.writer import _gti_hdu
+from xgamma.io.fits.writer import _gti_hdu, write_jobs
 from xgamma.io.fluxpoints.reader import FluxTable, dataset_of
 from xgamma.io.fluxpoints.writer import extras_of_points, flux_points_to_table, with_extras
 from xgamma.io.ogip.files import open_file
@@ -81,7 +80,7 @@ def open_flux_fits(path: str | os.PathLike[str], name: str | None = None) -> xr.
     Returns
     -------
     Dataset
-        As `xgamma.io.fluxpoints.flux_points_from_table` makes it.
+        As `xgamma.io.fluxpoints.create_flux_points` makes it.
 
     Raises
     ------
@@ -94,7 +93,9 @@ def open_flux_fits(path: str | os.PathLike[str], name: str | None = None) -> xr.
     with open_file(full) as file:
         hdu = _find(file)
         if hdu is None:
-            raise FileFormatError(full, "", f"there is no table of flux points: the extensions are {', '.join(file.hdus)}")
+            raise FileFormatError(
+                full, "", f"there is no table of flux points: the extensions are {', '.join(file.hdus)}"
+            )
         # To read columns of variable length astropy wants the padding of the data as well.
         padded = Hdu(**{**vars(hdu), "nbytes": hdu.nbytes + -hdu.nbytes % BLOCK})
         table = read_table(file.content, padded)
@@ -129,7 +130,7 @@ def write_flux_fits(
     ds : Dataset
         Flux points. Lazy ones are computed.
     path : path-like or str
-        The file, which appears when it is complete.
+        The file, gzipped if its name ends in ``.gz``. It appears when it is complete.
     sed_type : str, optional
         The quantity, see `xgamma.fluxpoints.to_sed_type`; by default that of the dataset.
     overwrite : bool
@@ -151,10 +152,8 @@ def write_flux_fits(
         jobs.append(partial(write_table, hdu=_gti_hdu(ds)))
     text = fits.Column("JSON", f"{max(len(kept), 1)}A", array=np.array([kept]))
     jobs.append(partial(write_table, hdu=fits.BinTableHDU.from_columns([text], name=EXTRAS_HDU)))
-    with write_beside(path, overwrite) as beside, beside.open("wb+") as stream:
-        write_primary(stream, make_header({"NEXTEND": len(jobs), "CREATOR": FORMAT}))
-        for job in jobs:
-            job(stream)
+    jobs.insert(0, partial(write_primary, header=make_header({"NEXTEND": len(jobs), "CREATOR": FORMAT})))
+    write_jobs(jobs, path, overwrite)
 
 
 def _table_hdu(table: Table, keywords: dict[str, Any]) -> fits.BinTableHDU:

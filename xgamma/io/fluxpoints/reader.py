@@ -20,7 +20,7 @@ from xgamma.coords import Axis
 from xgamma.schema import FLUX_VARIABLES, FORMAT, FORMAT_VERSION, SED_TYPES, VariableSpec
 from xgamma.validate import check_structure
 
-__all__ = ["FluxTable", "dataset_of", "flux_points_from_table"]
+__all__ = ["FluxTable", "dataset_of", "create_flux_points"]
 
 _REQUIRED = {
     "dnde": ("e_ref", "dnde"),
@@ -71,7 +71,7 @@ class FluxTable:
             if isinstance(values, np.ma.MaskedArray) and values.mask.any():
                 if values.dtype.kind not in "fiu":
                     raise error(f"column {name} has rows without a value: fill them")
-                values = values.astype(np.float64).filled(np.nan)
+                values = np.ma.filled(values.astype(np.float64), np.nan)
             columns[name] = np.array(values)
         meta = {str(key).lower(): value for key, value in table.meta.items()}
         return cls(columns, units, meta, error)
@@ -110,7 +110,7 @@ class FluxTable:
         return values.astype(np.float64)
 
 
-def flux_points_from_table(
+def create_flux_points(
     table: Table | Mapping[str, Any], sed_type: str | None = None, reference_model: Any = None, name: str = ""
 ) -> xr.Dataset:
     """Make flux points of a table.
@@ -294,9 +294,7 @@ def _axis(table: FluxTable) -> Axis:
 
 def _dims(table: FluxTable) -> dict[str, tuple[str, ...]]:
     """Return the dims of columns that are not declared: those behind the energy are of their own."""
-    return {
-        name: ("energy", *(f"{name}_{i}" for i in range(1, values.ndim))) for name, values in table.columns.items()
-    }
+    return {name: ("energy", *(f"{name}_{i}" for i in range(1, values.ndim))) for name, values in table.columns.items()}
 
 
 def _declared(table: FluxTable, name: str, spec: VariableSpec) -> xr.Variable:
