@@ -63,11 +63,9 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
     ValueError
         If the input has a unit of another kind or is no number.
     """
-    target = u.Unit(unit)
-    given = repr(value)
+    target, given = u.Unit(unit), value
     if isinstance(value, xr.DataArray | xr.Variable):
         units = value.attrs.get("units")
-        given = f"an array in {units!r}"
         value = value.to_numpy()
         if units is not None:
             value = value * parse_unit(units, what)
@@ -82,8 +80,10 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
         return np.asarray(value, dtype=float)
     except (u.UnitsError, ValueError, TypeError) as error:
         wanted = f"in {target.to_string()!r}" if target.to_string() else "without unit"
+        labelled = isinstance(given, xr.DataArray | xr.Variable)
+        text = f"an array in {given.attrs.get('units')!r}" if labelled else repr(given)
         raise ValueError(
-            f"{what} is given as {given}, which is no quantity that can be expressed {wanted}: "
+            f"{what} is given as {text}, which is no quantity that can be expressed {wanted}: "
             "give a string or Quantity with a unit that fits, or a plain number"
         ) from error
 

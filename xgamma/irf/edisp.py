@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import astropy.units as u
 import numpy as np
 import xarray as xr
 
 from xgamma.coords import Axis
-from xgamma.irf.lookup import at_position
+from xgamma.irf.lookup import SkyTable
 from xgamma.irf.psf import energy_dim, energy_matrix
 from xgamma.kernels import dispersion
 
 if TYPE_CHECKING:
-    import astropy.units as u
     from astropy.coordinates import SkyCoord
 
-__all__ = ["bias", "kernel", "matrix", "resolution"]
+__all__ = ["bias", "kernel", "matrix", "resolution", "table_of"]
 
 
 def matrix(ds: xr.Dataset, position: SkyCoord | None = None, axis_true: Axis | None = None) -> Any:
@@ -36,34 +37,55 @@ def matrix(ds: xr.Dataset, position: SkyCoord | None = None, axis_true: Axis | N
     numpy or dask array, shape (energy_true, energy)
         Interpolated linearly on the sky and, where axes differ, in the logarithm of true energy.
     """
+    table, finish = table_of(ds, axis_true)
+    return finish(None if table is None else table.at_position(position))
+
+
+def table_of(ds: xr.Dataset, axis_true: Axis | None = None) -> tuple[SkyTable | None, Callable[[Any], Any]]:
+    """Set up look-ups in the energy dispersion of a dataset.
+
+    Parameters
+    ----------
+    ds, axis_true
+        As for `matrix`.
+
+    Returns
+    -------
+    table : SkyTable or None
+        What to look up at a position; None where energies are measured perfectly.
+    finish : callable
+        Turns what was looked up, or None, into the matrix.
+    """
     energy = Axis.from_dataset(ds, "energy")
     if "edisp" not in ds:
         true = (axis_true or Axis.from_dataset(ds, "energy_true")).to(energy.unit)
-        return dispersion.diagonal(true.lower, true.upper, energy.lower, energy.upper)
+        perfect = dispersion.diagonal(true.lower, true.upper, energy.lower, energy.upper)
+        return None, lambda values: perfect
     edisp = ds["edisp"]
     dim = energy_dim(edisp)
     own = Axis.from_dataset(edisp, dim)
+    same = axis_true is None or dim == axis_true.name
+    between = None if same or axis_true is None else energy_matrix(own, axis_true.center * u.Unit(axis_true.unit))
+    second, integrate = "energy", None
     if "migra" in edisp.dims:
-        table = at_position(edisp, position, (dim, "migra"))
-        migra, true = Axis.from_dataset(edisp, "migra"), own.to(energy.unit)
+        second, true = "migra", own.to(energy.unit)
+        migra_edges = Axis.from_dataset(edisp, "migra").edges
         edges = np.stack([energy.lower, energy.upper], axis=1)
 
         def integrate(values: np.ndarray) -> np.ndarray:
-            return dispersion.from_migration(values, migra.edges, true.center, edges)
+            return dispersion.from_migration(values, migra_edges, true.center, edges)
 
-        if isinstance(table, np.ndarray):
-            probabilities = integrate(table)
-        else:
-            probabilities = table.rechunk(-1).map_blocks(
-                integrate, dtype=np.float64, chunks=((own.size,), (energy.size,))
-            )
-    else:
-        probabilities = at_position(edisp, position, (dim, "energy"))
-    if axis_true is None or dim == axis_true.name:
-        return probabilities.astype(np.float64)
-    import astropy.units as u
+    def finish(values: Any) -> Any:
+        if integrate is not None:
+            if isinstance(values, np.ndarray):
+                values = integrate(values)
+            else:
+                sizes = (own.size,), (energy.size,)
+                values = values.rechunk(-1).map_blocks(integrate, dtype=np.float64, chunks=sizes)
+        values = values.astype(np.float64)
+        return values if between is None else between @ values
 
-    return energy_matrix(own, axis_true.center * u.Unit(axis_true.unit)) @ probabilities.astype(np.float64)
+    return SkyTable(edisp, (dim, second)), finish
 
 
 def kernel(ds: xr.Dataset, position: SkyCoord | None = None) -> xr.DataArray:

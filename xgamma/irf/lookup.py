@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xgamma.coords import SkyGrid
+from xgamma.coords import FixedGrid, SkyGrid
 from xgamma.kernels.interpolate import bracket
 from xgamma.schema import base_name, suffix_of
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-__all__ = ["at_position", "sky_dims"]
+__all__ = ["SkyTable", "at_position", "sky_dims"]
 
 
 def sky_dims(array: xr.DataArray) -> tuple[str, str] | None:
@@ -32,6 +32,82 @@ def sky_dims(array: xr.DataArray) -> tuple[str, str] | None:
     return found["y"], found["x"]
 
 
+class SkyTable:
+    """A map of tables, to be looked up at positions.
+
+    Parameters
+    ----------
+    array : DataArray
+        The map; one without dims on the sky holds for every position.
+    dims : tuple of str
+        The order of the other dims in what is looked up.
+
+    Attributes
+    ----------
+    grid : FixedGrid or None
+        Grid of the map; None without dims on the sky.
+    """
+
+    def __init__(self, array: xr.DataArray, dims: tuple[Hashable, ...]) -> None:
+        sky = sky_dims(array) or ()
+        self.name = array.name
+        self.variable = array.variable.transpose(*dims, *sky)
+        self.sky = sky
+        self.grid = FixedGrid.of(SkyGrid.from_dataset(array, suffix_of(sky[0]))) if sky else None
+
+    def at(self, lon: float, lat: float) -> Any:
+        """Interpolate linearly at a position in deg, in the frame of the map.
+
+        Returns
+        -------
+        numpy or dask array, shape as `dims`
+            Only the pixels around the position are touched. Beyond the outermost pixels, their values are taken.
+
+        Raises
+        ------
+        ValueError
+            If the position is not on the map's projection.
+        """
+        if self.grid is None:
+            return self.variable.data
+        labels = self.grid.lonlat_to_labels(np.array(lon), np.array(lat))
+        return self._at_labels(*labels, f"({lon:.6g}, {lat:.6g}) deg")
+
+    def at_position(self, position: SkyCoord | None) -> Any:
+        """Interpolate at a position in any frame, by default the middle of the map, as `at` does."""
+        if self.grid is None or position is None:
+            return self.at_center()
+        return self._at_labels(*self.grid.position_to_labels(position), str(position))
+
+    def at_center(self) -> Any:
+        """Interpolate in the middle of the map, as `at` does elsewhere."""
+        if self.grid is None:
+            return self.variable.data
+        y, x = ((labels.min() + labels.max()) / 2 for labels in (self.grid.y, self.grid.x))
+        return self._at_labels(y, x, "The middle")
+
+    def _at_labels(self, y: Any, x: Any, where: str) -> Any:
+        assert self.grid is not None
+        if not (np.isfinite(y) and np.isfinite(x)):
+            raise ValueError(f"{where} is not on the projection of '{self.name}': choose a position within the map.")
+        variable, weights = self.variable, []
+        for dim, label, labels in zip(self.sky, (y, x), (self.grid.y, self.grid.x), strict=True):
+            order = np.argsort(labels, kind="stable")
+            # A pixel's centre must not take part of its neighbour by rounding of the projection.
+            index, weight = bracket(labels[order], np.round(label, 10))
+            nodes = order[index : index + 2] if labels.size > 1 else order
+            first, last = sorted((nodes[0], nodes[-1]))
+            variable = variable.isel({dim: slice(first, last + 1)})
+            pair = np.array([1.0 - weight, weight])[: nodes.size]
+            weights.append(pair if nodes[0] == first else pair[::-1])
+        weight_2d = weights[0][:, None] * weights[1]
+        # A pixel that is not defined must not spoil its neighbours where its weight is zero.
+        data = variable.data
+        if (weight_2d == 0).any():
+            data = np.where(weight_2d == 0, 0, data)
+        return (data * weight_2d).sum(axis=(-2, -1))
+
+
 def at_position(array: xr.DataArray, position: SkyCoord | None, dims: tuple[Hashable, ...]) -> Any:
     """Interpolate a map linearly on the sky at one position.
 
@@ -40,42 +116,18 @@ def at_position(array: xr.DataArray, position: SkyCoord | None, dims: tuple[Hash
     array : DataArray
         A map; one without dims on the sky holds for every position.
     position : SkyCoord, optional
-        One position in any frame; by default the centre of the map. Beyond the outermost pixels, their values are
-        taken.
+        One position in any frame; by default the centre of the map.
     dims : tuple of str
         The order of the other dims in the result.
 
     Returns
     -------
     numpy or dask array, shape as `dims`
-        Only the pixels around the position are touched.
+        As `SkyTable.at` gives it.
 
     Raises
     ------
     ValueError
         If the position is not on the map's projection.
     """
-    sky = sky_dims(array)
-    if sky is None:
-        return array.variable.transpose(*dims).data
-    grid = SkyGrid.from_dataset(array, suffix_of(sky[0]))
-    y, x = grid.position_to_labels(grid.center if position is None else position)
-    if not (np.isfinite(y) and np.isfinite(x)):
-        raise ValueError(f"{position} is not on the projection of '{array.name}': choose a position within the map.")
-    variable = array.variable.transpose(*dims, *sky)
-    weights = []
-    for dim, label, labels in ((sky[0], y, grid.y), (sky[1], x, grid.x)):
-        order = np.argsort(labels, kind="stable")
-        # A pixel's centre must not take part of its neighbour by rounding of the projection.
-        index, weight = bracket(labels[order], np.round(label, 10))
-        nodes = order[index : index + 2] if labels.size > 1 else order
-        first, last = sorted((nodes[0], nodes[-1]))
-        variable = variable.isel({dim: slice(first, last + 1)})
-        pair = np.array([1.0 - weight, weight])[: nodes.size]
-        weights.append(pair if nodes[0] == first else pair[::-1])
-    weight_2d = weights[0][:, None] * weights[1]
-    # A pixel that is not defined must not spoil its neighbours where its weight is zero.
-    data = variable.data
-    if (weight_2d == 0).any():
-        data = np.where(weight_2d == 0, 0, data)
-    return (data * weight_2d).sum(axis=(-2, -1))
+    return SkyTable(array, dims).at_position(position)

@@ -9,8 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis, SkyGrid
-from xgamma.likelihood.grid import FixedGrid
+from xgamma.coords import Axis, FixedGrid, SkyGrid
 from xgamma.predict.window import Window
 from xgamma.reduce.masks import mask
 

@@ -10,13 +10,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis, SkyGrid
+from xgamma.coords import Axis, FixedGrid, SkyGrid
 from xgamma.irf.lookup import sky_dims
 from xgamma.irf.psf import energy_dim, energy_matrix
 from xgamma.kernels import dispersion
 from xgamma.kernels.interpolate import bracket
 from xgamma.kernels.sphere import rotate
-from xgamma.likelihood.grid import FixedGrid
 from xgamma.predict.component import rotation_between
 from xgamma.schema import suffix_of
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from xgamma.coords import Axis
 from xgamma.kernels import radial
-from xgamma.kernels.sphere import rotate
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.lookup import Lookups
 from xgamma.likelihood.parameters import Part
@@ -25,13 +24,14 @@ from xgamma.models import SkyModel
 from xgamma.predict.component import (
     Component,
     components_of,
+    directed,
     located,
     placed,
     psf_reach,
     rotation_between,
     turns_of,
 )
-from xgamma.predict.response import Exposure, Payload, Response
+from xgamma.predict.response import Exposure, Payload, Response, Responses
 from xgamma.predict.tile import Plan, plan_of
 from xgamma.predict.window import pixel_steps
 
@@ -166,9 +166,7 @@ class MapSource:
 
     def _lonlat(self, model: Any) -> tuple[float, float]:
         """Position in deg in the frame of the map."""
-        lon, lat = (np.array(v) for v in model.position_lonlat)
-        lon, lat = rotate(lon, lat, self.common["rotation"].T)
-        return float(lon), float(lat)
+        return directed(model, self.common["rotation"])
 
     def _responses(self, lonlat: tuple[float, float]) -> tuple[Array, Array | None]:
         """Energy dispersion and profiles of the PSF at a position."""
@@ -274,7 +272,7 @@ def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
         name=model.name,
         flux=flux,
         spatial=spatial,
-        position=None,
+        lonlat=None,
         y=(whole.y_0 + whole.y_1 - 1) / 2,
         x=(whole.x_0 + whole.x_1 - 1) / 2,
         source=whole,
@@ -291,18 +289,19 @@ def map_source(
     assert bins.grid is not None
     reduced, shape = simplify(spectrum, x)
     components = components_of(ds, bins.grid, [model])
-    payloads = [Payload(ds, bins.grid, component) for component in components]
+    shared = Responses(ds, bins.grid)
+    payloads = [Payload(shared, component) for component in components]
     items = [place(payload, bins.whole) for payload in payloads]
     centre = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV").center
     fixed = compiled(bins, items, centre, None if shape is None else shape[None])
     payload, common = None, {}
     if spatial.free:
         # A source that starts outside of the map may come in.
-        first = payloads[0] if payloads else Payload(ds, bins.grid, _somewhere(bins, model, spectrum(x)))
+        first = payloads[0] if payloads else Payload(shared, _somewhere(bins, model, spectrum(x)))
         payload = first.moved(first.component, np.asarray(first.edisp, dtype=np.float64), None)
         payload.variable = xr.Variable(first.variable.dims, np.array(first.variable.values))
         keys = ("name", "flux", "rotation", "use_exposure", "use_psf", "use_edisp")
-        common = {key: getattr(first.component, key) for key in keys} | {"position": None}
+        common = {key: getattr(first.component, key) for key in keys}
     use_psf = bool(model.apply_irf.get("psf", True))
     point = None
     once = len(items) == 1 and len(turns_of(bins.grid)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,19 @@ from xgamma.kernels.sphere import rotate
 from xgamma.predict.window import Window, around
 
 if TYPE_CHECKING:
-    from astropy.coordinates import SkyCoord
-
     from xgamma.models import SkyModel
 
-__all__ = ["TILE", "Component", "components_of", "flux_of", "located", "placed", "rotation_between", "turns_of"]
+__all__ = [
+    "TILE",
+    "Component",
+    "components_of",
+    "directed",
+    "flux_of",
+    "located",
+    "placed",
+    "rotation_between",
+    "turns_of",
+]
 
 TILE = 256
 """Size in pixels of the tiles into which models of all the sky are cut, to bound the memory of one of them."""
@@ -36,8 +45,8 @@ class Component:
         Integral over each true-energy bin in cm-2 s-1, or in TeV where the spatial model has the unit of a flux.
     spatial : SpatialModel or None
         A copy of the spatial model; None for a model without one.
-    position : SkyCoord or None
-        Where the responses are taken; None for the centre of their maps.
+    lonlat : tuple of float or None
+        Where the responses are taken, in deg in the frame of the map; None for the centre of their maps.
     y, x : float
         Labels of the position, or of the middle of the tile.
     source : Window
@@ -53,7 +62,7 @@ class Component:
     name: str
     flux: NDArray[np.float64]
     spatial: Any
-    position: SkyCoord | None
+    lonlat: tuple[float, float] | None
     y: float
     x: float
     source: Window
@@ -73,14 +82,15 @@ class Component:
         )
 
 
+@lru_cache(maxsize=16)
 def rotation_between(frame_from: str, frame_to: str) -> NDArray[np.float64]:
-    """Matrix that takes Cartesian unit vectors from one celestial frame to another."""
+    """Read-only matrix that takes Cartesian unit vectors from one celestial frame to another."""
     from astropy.coordinates import SkyCoord
 
-    if frame_from == frame_to:
-        return np.eye(3)
     axes = SkyCoord([0, 90, 0], [0, 0, 90], unit="deg", frame=frame_from).transform_to(frame_to)
-    return np.asarray(axes.cartesian.xyz.value)
+    matrix = np.eye(3) if frame_from == frame_to else np.array(axes.cartesian.xyz.value)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def psf_reach(ds: xr.Dataset) -> float:
@@ -90,7 +100,7 @@ def psf_reach(ds: xr.Dataset) -> float:
 
 def flux_of(model: SkyModel, axis: Axis) -> NDArray[np.float64]:
     """Integral of the spectrum over each true-energy bin, energies in TeV."""
-    true = axis.to("TeV")
+    true = axis if axis.unit == "TeV" else axis.to("TeV")
     return np.asarray(model.spectral_model.integrate_array(true.lower, true.upper), dtype=np.float64)
 
 
@@ -116,7 +126,8 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
     ValueError
         If a model has no spatial model.
     """
-    axis = Axis.from_dataset(ds["exposure"], "energy_true")
+    axis = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV")
+    reach_of_psf = psf_reach(ds)
     whole = Window.of(grid.y, grid.x)
     out = []
     for model in models:
@@ -127,7 +138,7 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
                 "ConstantSpatialModel."
             )
         irf = {f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")}
-        reach = psf_reach(ds) if irf["use_psf"] else 0.0
+        reach = reach_of_psf if irf["use_psf"] else 0.0
         common = {
             "name": model.name,
             "flux": flux_of(model, axis),
@@ -138,7 +149,7 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
         if spatial.evaluation_radius is None:
             out += _tiles(grid, whole, reach, common)
             continue
-        out += placed(grid, whole, reach, {"position": spatial.position, **common})
+        out += placed(grid, whole, reach, common)
     return out
 
 
@@ -162,7 +173,8 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
         Empty where the model does not reach the map.
     """
     spatial = common["spatial"]
-    y, x = located(grid, spatial, common["rotation"])
+    lonlat = directed(spatial, common["rotation"])
+    y, x = (float(v) for v in grid.lonlat_to_labels(*map(np.array, lonlat)))
     if not (np.isfinite(y) and np.isfinite(x)):
         return []
     radius = float(spatial.evaluation_radius.to_value("deg"))
@@ -170,15 +182,22 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
     for turn in turns_of(grid):
         target = around(grid, y, x + turn, radius + reach)
         if target & whole:
-            out.append(Component(y=y, x=x + turn, source=around(grid, y, x + turn, radius), target=target, **common))
+            source = around(grid, y, x + turn, radius)
+            out.append(Component(lonlat=lonlat, y=y, x=x + turn, source=source, target=target, **common))
     return out
 
 
 def located(grid: SkyGrid, spatial: Any, rotation: NDArray[np.float64]) -> tuple[float, float]:
     """Labels of the centre of a model, given the matrix from the frame of the grid to that of the model."""
-    lon, lat = (np.array(v, dtype=np.float64) for v in spatial.position_lonlat)
-    y, x = grid.lonlat_to_labels(*rotate(lon, lat, rotation.T))
+    y, x = grid.lonlat_to_labels(*map(np.array, directed(spatial, rotation)))
     return float(y), float(x)
+
+
+def directed(spatial: Any, rotation: NDArray[np.float64]) -> tuple[float, float]:
+    """Direction of the centre of a model in deg in the frame of the grid, arguments as for `located`."""
+    lon, lat = (np.array(v, dtype=np.float64) for v in spatial.position_lonlat)
+    lon, lat = rotate(lon, lat, rotation.T)
+    return float(lon), float(lat)
 
 
 def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:
@@ -193,7 +212,7 @@ def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
             y, x = middle
             near = around(grid, y, x, reach)
             margin = (near.shape[0] + 1) // 2, (near.shape[1] + 1) // 2
-            out.append(Component(position=None, y=y, x=x, source=tile.grow(*margin), target=tile, **common))
+            out.append(Component(lonlat=None, y=y, x=x, source=tile.grow(*margin), target=tile, **common))
     return out
 
 

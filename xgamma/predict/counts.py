@@ -47,16 +47,15 @@ def models_for(ds: xr.Dataset, models: ModelsLike = None) -> Models:
     return Models([m for m in chosen if m.datasets_names is None or name in m.datasets_names])
 
 
-def _like_counts(ds: xr.Dataset, values: xr.DataArray, name: str, meaning: str) -> xr.DataArray:
+def _like_counts(ds: xr.Dataset, values: xr.Variable, name: str, meaning: str) -> xr.DataArray:
     """Give a prediction the coordinates of the counts' grid, a name and a unit."""
     dims = set(values.dims)
-    keep = [key for key, c in ds.coords.items() if set(c.dims) <= dims and _belongs(str(key))]
-    coords = ds[keep]
-    out = xr.DataArray(values.variable, name=name).assign_coords(
-        coords.drop_vars(set(coords.variables) - set(keep)).coords
-    )
-    out.attrs = {"units": "", "long_name": meaning}
-    return out
+    keep = [key for key, c in ds.coords.variables.items() if set(c.dims) <= dims and _belongs(str(key))]
+    indexes = {key: ds.xindexes[key] for key in keep if key in ds.xindexes}
+    # With their indexes at hand, coordinates need not be aligned.
+    coords = xr.Coordinates({key: ds.variables[key] for key in keep}, indexes=indexes)
+    attrs = {"units": "", "long_name": meaning}
+    return xr.DataArray(xr.Variable(values.dims, values.data, attrs), coords=coords, name=name)
 
 
 def _belongs(name: str) -> bool:
@@ -114,17 +113,20 @@ def npred_signal(
         return xr.concat(
             each, xr.Variable("model", [m.name for m in sources]), join="exact", coords="minimal", compat="override"
         )
-    if not sources:
-        values = xr.DataArray(_zeros(ds))
-    elif "exposure" not in ds:
+    values = _signal(ds, sources) if sources else _zeros(ds)
+    return _like_counts(ds, values, "npred_signal", "predicted signal counts")
+
+
+def _signal(ds: xr.Dataset, sources: list[SkyModel], onto: xr.Variable | None = None) -> xr.Variable:
+    """Predict the counts of source models, added to others where given."""
+    if "exposure" not in ds:
         raise ValueError(
             f"Dataset '{ds.attrs.get('name', '')}' has no variable 'exposure', which models need to predict counts."
         )
-    elif {"y", "x"} <= set(ds.dims):
-        values = map_npred(ds, sources)
-    else:
-        values = region_npred(ds, sources)
-    return _like_counts(ds, values, "npred_signal", "predicted signal counts")
+    if {"y", "x"} <= set(ds.dims):
+        return map_npred(ds, sources, onto)
+    signal = region_npred(ds, sources).variable
+    return signal if onto is None else onto + signal
 
 
 def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
@@ -148,25 +150,28 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     ValueError
         If more than one background model applies, or acceptances of off regions are missing.
     """
+    return _like_counts(ds, _background(ds, models_for(ds, models)), "npred_background", "predicted background counts")
+
+
+def _background(ds: xr.Dataset, models: Models) -> xr.Variable:
+    """Predict the counts of the background, always a new array."""
     if is_onoff(ds):
         off = alpha(ds).variable * npred_off(ds, models).variable
-        like = _zeros(ds).dims
-        return _like_counts(ds, xr.DataArray(off.transpose(*like)), "npred_background", "predicted background counts")
-    scaling = [m for m in models_for(ds, models) if isinstance(m, FoVBackgroundModel)]
+        return off.transpose(*_zeros(ds).dims)
+    scaling = [m for m in models if isinstance(m, FoVBackgroundModel)]
     if len(scaling) > 1:
         raise ValueError(
             f"More than one background model applies to dataset '{ds.attrs.get('name', '')}': "
             f"{[m.name for m in scaling]}."
         )
     if "background" not in ds:
-        values = xr.DataArray(_zeros(ds))
-    else:
-        values = xr.DataArray(ds["background"].variable.astype(np.float64))
-        if scaling:
-            axis = Axis.from_dataset(ds["background"], "energy")
-            norm = scaling[0].spectral_model(axis.center * u.Unit(axis.unit)).to_value("")
-            values = values * xr.DataArray(norm, dims="energy")
-    return _like_counts(ds, values, "npred_background", "predicted background counts")
+        return _zeros(ds)
+    table = ds["background"].variable
+    if not scaling:
+        return table.astype(np.float64)
+    axis = Axis.from_dataset(ds["background"], "energy")
+    norm = np.asarray(scaling[0].spectral_model(axis.center * u.Unit(axis.unit)).to_value(""), dtype=np.float64)
+    return (table * xr.Variable("energy", norm)).transpose(*table.dims)
 
 
 def npred_off(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
@@ -209,9 +214,10 @@ def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
         A function of the data and the models as they are now. Lazy where the dataset is.
     """
     chosen = models_for(ds, models)
-    values = npred_background(ds, chosen)
-    if any(isinstance(m, SkyModel) for m in chosen):
-        values = values + npred_signal(ds, chosen).transpose(*values.dims)
+    values = _background(ds, chosen)
+    sources = [m for m in chosen if isinstance(m, SkyModel)]
+    if sources:
+        values = _signal(ds, sources, onto=values)
     return _like_counts(ds, values, "npred", "predicted counts")
 
 
@@ -237,8 +243,8 @@ def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     """
     if "counts" not in ds:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts'.")
-    known = (background(ds) if is_onoff(ds) else npred_background(ds, models)).variable
-    values = xr.DataArray(ds["counts"].variable - known.transpose(*ds["counts"].dims))
+    known = background(ds).variable if is_onoff(ds) else _background(ds, models_for(ds, models))
+    values = ds["counts"].variable - known.transpose(*ds["counts"].dims)
     return _like_counts(ds, values, "excess", "counts less background")
 
 

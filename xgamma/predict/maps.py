@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import SkyGrid
+from xgamma.coords import FixedGrid, SkyGrid
 from xgamma.predict.component import Component, components_of
-from xgamma.predict.response import Exposure, Payload, Response
+from xgamma.predict.response import Exposure, Payload, Response, Responses
 from xgamma.predict.tile import counts_on, npred_on
 from xgamma.predict.window import Window
 
@@ -27,7 +28,7 @@ def is_lazy(ds: xr.Dataset, *names: str) -> bool:
     return any(name in ds and ds[name].chunks is not None for name in names)
 
 
-def map_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
+def map_npred(ds: xr.Dataset, models: list[SkyModel], onto: xr.Variable | None = None) -> xr.Variable:
     """Predicted counts of source models on a map, without background.
 
     Parameters
@@ -36,32 +37,36 @@ def map_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
         With ``exposure`` on a sky grid and an ``energy`` axis; ``psf`` and ``edisp`` where they apply.
     models : list of SkyModel
         Models that apply to the dataset.
+    onto : Variable, dims (energy, y, x) in any order, optional
+        Counts in float64 to which those of the models are added, in place where all is in memory.
 
     Returns
     -------
-    DataArray, dims (energy, y, x)
+    Variable, dims (energy, y, x), or those of `onto`
         Summed over the models; lazy, with the chunks of the counts on the sky, where the dataset is.
     """
     template = _template(ds)
     order = {dim: np.argsort(template[dim].values, kind="stable") for dim in ("y", "x")}
     y, x = (template[dim].values[order[dim]] for dim in ("y", "x"))
-    grid = SkyGrid.from_keywords(SkyGrid.from_dataset(ds).keywords, y, x)
-    components = components_of(ds, grid, models)
-    payloads = [Payload(ds, grid, component) for component in components]
-    if is_lazy(ds, "counts", "background", "exposure", "psf", "edisp"):
-        data = _lazy(ds, template, grid, components, payloads)
-    else:
-        data = _evaluate(
-            grid,
-            y,
-            x,
-            ds.sizes["energy"],
-            [(c, *p.on(c.target & Window.of(y, x))) for c, p in zip(components, payloads, strict=True)],
-        )
-    for axis, dim in ((1, "y"), (2, "x")):
-        if not np.array_equal(order[dim], np.arange(order[dim].size)):
-            data = data[(slice(None),) * axis + (np.argsort(order[dim]),)]
-    return xr.DataArray(data, dims=("energy", "y", "x"))
+    grid = FixedGrid(SkyGrid.from_dataset(ds).keywords, y, x)
+    components, shared = components_of(ds, grid, models), Responses(ds, grid)
+    dims, positions = ("energy", "y", "x"), [np.argsort(order[dim]) for dim in ("y", "x")]
+    in_order = all((np.diff(where) == 1).all() for where in positions)
+    in_memory = onto is None or onto.chunks is None
+    if in_memory and not is_lazy(ds, "counts", "background", "exposure", "psf", "edisp"):
+        shape = ds.sizes["energy"], y.size, x.size
+        out = xr.Variable(dims, np.zeros(shape)) if onto is None else onto
+        whole = out.transpose(*dims).data
+        signal = whole if in_order else np.zeros(shape)
+        _add(grid, y, x, signal, _items(components, shared, Window.of(y, x)))
+        if not in_order:
+            whole += signal[:, positions[0]][:, :, positions[1]]
+        return out
+    data = _lazy(ds, template, grid, components, [Payload(shared, component) for component in components])
+    if not in_order:
+        data = data[:, positions[0]][:, :, positions[1]]
+    signal = xr.Variable(dims, data)
+    return signal if onto is None else onto + signal.transpose(*onto.dims)
 
 
 def map_response(ds: xr.Dataset, model: SkyModel, weights: Array) -> Array:
@@ -85,8 +90,9 @@ def map_response(ds: xr.Dataset, model: SkyModel, weights: Array) -> Array:
     grid = SkyGrid.from_dataset(ds)
     y, x = (template[dim].values for dim in ("y", "x"))
     total = np.zeros((ds.sizes["energy_true"], ds.sizes["energy"]))
+    shared = Responses(ds, grid)
     for component in components_of(ds, grid, [model]):
-        payload = Payload(ds, grid, component)
+        payload = Payload(shared, component)
         window, (values, scale, *place), response, energy_true = payload.on(component.target & Window.of(y, x))
         exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
         edisp, unit = np.asarray(response[0]), np.eye(len(total))
@@ -107,20 +113,34 @@ def _template(ds: xr.Dataset) -> xr.DataArray:
     raise ValueError("The dataset has no variable with dims 'y' and 'x' on which counts could be predicted.")
 
 
+def _items(components: list[Component], shared: Responses, window: Window) -> Iterator[tuple[Any, ...]]:
+    """Yield what predictions of components on a window need, each when its turn comes."""
+    for component in components:
+        yield component, *Payload(shared, component).on(component.target & window)
+
+
 def _evaluate(
     grid: SkyGrid, y: NDArray[np.int64], x: NDArray[np.int64], nenergy: int, items: list[tuple[Any, ...]]
 ) -> Array:
     """Sum components on the pixels with ascending labels y and x."""
     out = np.zeros((nenergy, y.size, x.size))
+    _add(grid, y, x, out, items)
+    return out
+
+
+def _add(
+    grid: SkyGrid, y: NDArray[np.int64], x: NDArray[np.int64], out: Array, items: Iterable[tuple[Any, ...]]
+) -> None:
+    """Add components to an array, on the pixels with ascending labels y and x."""
     for component, window, (values, scale, *place), response, energy_true in items:
         exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
         counts = npred_on(window, grid, component, exposure, Response(*response), energy_true)
         rows = np.flatnonzero((y >= window.y_0) & (y < window.y_1))
         columns = np.flatnonzero((x >= window.x_0) & (x < window.x_1))
         if rows.size and columns.size:
-            part = counts[:, y[rows] - window.y_0][:, :, x[columns] - window.x_0]
-            out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += part
-    return out
+            if (rows.size, columns.size) != window.shape:
+                counts = counts[:, y[rows] - window.y_0][:, :, x[columns] - window.x_0]
+            out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += counts
 
 
 def _lazy(

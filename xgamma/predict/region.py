@@ -80,7 +80,7 @@ def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
             total = total + _spectrum(ds, model, axis, _contained(ds, spatial.position, region, axis))
         else:
             here, covered = _map_of(ds, model, region)
-            total = total + (map_npred(here, [model]).data * covered).sum(axis=(1, 2))
+            total = total + (map_npred(here, [model]).transpose("energy", "y", "x").data * covered).sum(axis=(1, 2))
     return xr.DataArray(total, dims=("energy",))
 
 

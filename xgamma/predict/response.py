@@ -11,17 +11,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis, SkyGrid
+from xgamma.coords import Axis, FixedGrid, SkyGrid
 from xgamma.irf import edisp as edisp_lookup
 from xgamma.irf import psf as psf_lookup
-from xgamma.irf.lookup import sky_dims
+from xgamma.irf.lookup import SkyTable, sky_dims
 from xgamma.kernels.interpolate import bilinear_points, separable
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component, rotation_between
 from xgamma.predict.window import Window, pixel_steps
 from xgamma.schema import suffix_of
 
-__all__ = ["Exposure", "Payload", "Response", "rotate_frames"]
+__all__ = ["Exposure", "Payload", "Response", "Responses", "rotate_frames"]
 
 Array = NDArray[np.float64]
 
@@ -93,40 +93,80 @@ def rotate_frames(source: SkyGrid, target: SkyGrid, lon: Array, lat: Array) -> t
     return rotate(lon, lat, rotation_between(source.frame, target.frame))
 
 
-class Payload:
-    """Arrays that a component needs, numpy or dask."""
+class Responses:
+    """What the components of a dataset share: axes and grids of the responses, resolved once.
 
-    def __init__(self, ds: xr.Dataset, grid: SkyGrid, component: Component) -> None:
+    Parameters
+    ----------
+    ds : Dataset
+        With ``exposure``; ``psf`` and ``edisp`` where they apply.
+    grid : SkyGrid
+        Grid of the counts.
+    """
+
+    def __init__(self, ds: xr.Dataset, grid: SkyGrid) -> None:
         self.grid = grid
-        self.component = component
         exposure = ds["exposure"]
         axis = Axis.from_dataset(exposure, "energy_true")
         self.energy_true = axis.to("TeV").center
-        dims = sky_dims(exposure)
-        self.dims = dims
+        self.dims = dims = sky_dims(exposure)
         self.variable = exposure.variable.transpose("energy_true", *(dims or ()))
         self.scale = u.Unit(exposure.attrs.get("units", "")).to("cm2 s")
         self.labels = [exposure[dim].values for dim in dims or ()]
+        own = SkyGrid.from_dataset(exposure, suffix_of(dims[0])) if dims and dims[0] != "y" else None
+        self.own_grid = None if own is None else FixedGrid.of(own)
+        self._edisp = edisp_lookup.table_of(ds, axis)
+        self._perfect = self._edisp if "edisp" not in ds else edisp_lookup.table_of(ds.drop_vars("edisp"), axis)
+        self._psf, self._matrix, self.rad, self.reconstructed = None, None, np.zeros(1), False
+        if "psf" in ds:
+            psf = ds["psf"]
+            dim = psf_lookup.energy_dim(psf)
+            self._psf = SkyTable(psf, (dim, "rad"))
+            self.rad = Axis.from_dataset(psf, "rad").to("rad").center
+            self.reconstructed = dim == "energy"
+            if dim not in ("energy", "energy_true"):
+                energy = axis.center * u.Unit(axis.unit)
+                self._matrix = psf_lookup.energy_matrix(Axis.from_dataset(psf, dim), energy)
+
+    def edisp(self, component: Component) -> Any:
+        """Energy dispersion (energy_true, energy) at a component, numpy or dask."""
+        table, finish = self._edisp if component.use_edisp else self._perfect
+        return finish(None if table is None else self._at(table, component))
+
+    def profiles(self, component: Component) -> Any:
+        """Profiles of the PSF (n, rad) at a component, numpy or dask; None where there is none."""
+        if self._psf is None or not component.use_psf:
+            return None
+        table = self._at(self._psf, component)
+        return table if self._matrix is None else self._matrix @ table
+
+    def _at(self, table: SkyTable, component: Component) -> Any:
+        if table.grid is None or component.lonlat is None:
+            return table.at_center()
+        lon, lat = (np.array(v) for v in component.lonlat)
+        lon, lat = rotate_frames(self.grid, table.grid, lon, lat)
+        return table.at(float(lon), float(lat))
+
+
+class Payload:
+    """Arrays that a component needs, numpy or dask."""
+
+    def __init__(self, shared: Responses, component: Component) -> None:
+        self.grid = shared.grid
+        self.component = component
+        self.energy_true = shared.energy_true
+        self.dims, self.variable, self.scale, self.labels = shared.dims, shared.variable, shared.scale, shared.labels
         self.is_ascending = all((np.diff(labels) == 1).all() for labels in self.labels)
         # A source just outside a map spills into it, with the exposure at the edge; emission of all the sky is
         # predicted from the map alone, as nothing tells how it goes on.
         whole_sky = component.spatial.evaluation_radius is None
         borders = [_border(labels) for labels in self.labels] if whole_sky else []
         self.border = tuple(limit for pair in borders for limit in pair) or (-np.inf, np.inf) * 2
-        self.own_grid = SkyGrid.from_dataset(exposure, suffix_of(dims[0])) if dims and dims[0] != "y" else None
-        perfect = ds.drop_vars("edisp", errors="ignore")
-        position = component.position
-        self.edisp = edisp_lookup.matrix(ds if component.use_edisp else perfect, position, axis)
-        self.profiles, self.rad, self.reconstructed = None, np.zeros(1), False
-        if "psf" in ds and component.use_psf:
-            psf = ds["psf"]
-            dim = psf_lookup.energy_dim(psf)
-            self.profiles = psf_lookup.profiles(ds, position)
-            self.rad = Axis.from_dataset(psf, "rad").to("rad").center
-            self.reconstructed = dim == "energy"
-            if dim not in ("energy", "energy_true"):
-                energy = axis.center * u.Unit(axis.unit)
-                self.profiles = psf_lookup.energy_matrix(Axis.from_dataset(psf, dim), energy) @ self.profiles
+        self.own_grid = shared.own_grid
+        self.edisp, self.profiles = shared.edisp(component), shared.profiles(component)
+        self.rad, self.reconstructed = np.zeros(1), False
+        if self.profiles is not None:
+            self.rad, self.reconstructed = shared.rad, shared.reconstructed
 
     def moved(self, component: Component, edisp: Any, profiles: Any) -> Payload:
         """Return the arrays of the same dataset for another component, with the responses at its position."""

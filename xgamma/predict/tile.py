@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xgamma.coords import SkyGrid
+from xgamma.coords import SkyGrid, projection
 from xgamma.kernels import radial
 from xgamma.kernels.convolve import block_sum, contract_convolve
 from xgamma.kernels.sphere import rotate
@@ -299,7 +299,7 @@ def _gauss_points(labels: Array, parts: int) -> Array:
 
 def _solid_angles(grid: SkyGrid, window: Window) -> Array:
     labels = np.arange(window.y_0, window.y_1), np.arange(window.x_0, window.x_1)
-    return np.nan_to_num(SkyGrid.from_keywords(grid.keywords, *labels).solid_angle())
+    return np.nan_to_num(projection.solid_angle(grid.wcs, *labels))
 
 
 def extended_counts(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.wcs import Wcsprm
+from astropy.wcs.utils import wcs_to_celestial_frame
 
-from xgamma.coords import SkyGrid
-from xgamma.coords.keywords import frame_name
+from xgamma.coords.keywords import CYLINDRICAL, frame_name
+from xgamma.coords.skygrid import SkyGrid
 
 __all__ = ["FixedGrid"]
 
@@ -38,6 +40,7 @@ class FixedGrid(SkyGrid):
         wcs = super().wcs
         object.__setattr__(self, "_projection", wcs.wcs)
         object.__setattr__(self, "_frame", frame_name(wcs))
+        object.__setattr__(self, "_celestial", wcs_to_celestial_frame(wcs))
 
     @classmethod
     def of(cls, grid: SkyGrid) -> FixedGrid:
@@ -47,9 +50,22 @@ class FixedGrid(SkyGrid):
     @property
     def wcs(self) -> Any:
         """What transforms positions."""
-        return _Projection(copy.copy(self._projection))  # type: ignore[attr-defined]
+        part = copy.copy(self._projection)  # type: ignore[attr-defined]
+        if self.proj in CYLINDRICAL:
+            # Copies lose this setting: pixels more than half a turn from the reference point are on the sky.
+            part.bounds_check(False, True)
+        return _Projection(part)
 
     @property
     def frame(self) -> str:
         """Name of the celestial frame."""
         return str(self._frame)  # type: ignore[attr-defined]
+
+    def position(self, lon: Any, lat: Any) -> SkyCoord:
+        """Return the SkyCoord of longitudes and latitudes in degrees in the frame of the map."""
+        return SkyCoord(lon, lat, unit="deg", frame=self._celestial)  # type: ignore[attr-defined]
+
+    def position_to_labels(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
+        """Return fractional labels y, x of a position in any frame."""
+        sky = position.transform_to(self._celestial).spherical  # type: ignore[attr-defined]
+        return self.lonlat_to_labels(sky.lon.deg, sky.lat.deg)
