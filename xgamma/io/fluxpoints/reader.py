@@ -226,10 +226,11 @@ def _sed_type(table: FluxTable, given: str | None) -> str:
 
 
 def _needs(table: FluxTable, chosen: str) -> list[str]:
-    """Columns that an SED type needs. Upper limits can do without fluxes, and bins without reference energies."""
+    """Columns that an SED type needs. A table of limits alone does without fluxes, and bins without energies."""
     own = SED_TYPES[chosen]
-    names = [f"{own}_ul" if key == own and own not in table.columns and f"{own}_ul" in table.columns else key
-             for key in _REQUIRED[chosen]]  # fmt: skip
+    present = [end for end in ("", "_err", "_errn", "_errp", "_ul") if f"{own}{end}" in table.columns]
+    flux = f"{own}_ul" if present == ["_ul"] else own
+    names = [flux if key == own else key for key in _REQUIRED[chosen]]
     bins = all(key in table.columns for key in ("e_min", "e_max"))
     return [key for key in names if not (bins and key == "e_ref")]
 

@@ -18,6 +18,8 @@ from xgamma.validate import check_structure
 __all__ = ["extras_of_points", "flux_points_to_table", "with_extras"]
 
 _TIMES = ("gti_start", "gti_stop", "livetime")
+_GIVEN = ("units", "interp", "node_type", "mjdrefi", "mjdreff", "timesys")
+"""Attrs that the tables themselves tell."""
 
 
 def flux_points_to_table(ds: xr.Dataset, sed_type: str | None = None) -> Table:
@@ -107,7 +109,7 @@ def with_extras(ds: xr.Dataset, extras: Extras) -> xr.Dataset:
     for name, kept in extras.variables.items():
         if name in out.variables:
             own = out[name].attrs
-            units = {key: own[key] for key in ("units", "interp", "node_type") if key in own}
+            units = {key: own[key] for key in _GIVEN if key in own}
             out[name].attrs = {**units, **kept}
     if extras.livetime is not None:
         out["livetime"] = ((), extras.livetime, {"units": "s", **extras.variables.get("livetime", {})})
