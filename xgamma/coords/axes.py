@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 import xarray as xr
 
-from xgamma.coords.labels import parse_unit, to_value
+from xgamma.coords.labels import parse_unit, plain_variable, to_value
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -251,7 +251,7 @@ class Axis:
         index = EdgeIndex(self)
         variables = index.create_variables()
         for end, values in (("min", self.lower), ("max", self.upper)):
-            variables[f"{self.name}_{end}"] = xr.Variable((self.name,), values.copy(), {"units": self.unit})
+            variables[f"{self.name}_{end}"] = plain_variable(self.name, values.copy(), {"units": self.unit})
         return xr.Coordinates(variables, indexes={self.name: index})
 
     @property

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 import xarray as xr
 from astropy.coordinates import Angle
+from xarray.core.indexing import ExplicitlyIndexed
 
-__all__ = ["LabelError", "parse_unit", "pair_of_degrees", "to_value"]
+__all__ = ["LabelError", "parse_unit", "pair_of_degrees", "plain_variable", "to_value"]
 
 
 class LabelError(KeyError, ValueError):
@@ -18,6 +20,25 @@ class LabelError(KeyError, ValueError):
     def __str__(self) -> str:
         # KeyError shows the repr of its argument, which is no way to print a sentence
         return str(self.args[0]) if self.args else ""
+
+
+def plain_variable(dims: Any, values: Any, attrs: Mapping[Any, Any] | None = None) -> xr.Variable:
+    """Return a variable of numpy numbers, or of one of xarray's lazy arrays.
+
+    Numbers take the short way into xarray: the long one imports dask, to see whether they are dask arrays, and that
+    would be most of the time in which a process opens its first file.
+
+    Parameters
+    ----------
+    dims : str or sequence of str
+        One for each dim of the values.
+    values : array or number
+        No dates, no text, no masked arrays.
+    attrs : mapping, optional
+        Attributes of the variable.
+    """
+    data = values if isinstance(values, ExplicitlyIndexed) else np.asarray(values)
+    return xr.Variable(dims, data, None if attrs is None else dict(attrs), fastpath=True)
 
 
 def parse_unit(text: Any, what: str) -> u.UnitBase:

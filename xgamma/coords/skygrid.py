@@ -8,15 +8,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from astropy.wcs.utils import celestial_frame_to_wcs, proj_plane_pixel_scales, wcs_to_celestial_frame
+from xarray.indexes import PandasIndex
 
 from xgamma.coords import projection
 from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.keywords import build_wcs, canonical, frame_name, same_keywords, wcs_keywords
-from xgamma.coords.labels import pair_of_degrees
+from xgamma.coords.labels import pair_of_degrees, plain_variable
 from xgamma.schema import SUFFIXES
 
 __all__ = ["GridNames", "SkyGrid", "suffixes"]
@@ -348,14 +350,10 @@ class SkyGrid:
         from xgamma.coords.wcs_index import WcsIndex
 
         names = GridNames(suffix)
-        coords: xr.Coordinates = xr.Coordinates(
-            {
-                names["y"]: (names["y"], self.y.copy()),
-                names["x"]: (names["x"], self.x.copy()),
-                names["wcs"]: ((), np.int64(0), dict(self.keywords)),
-            }
-        )
-        return coords | xr.Coordinates.from_xindex(
+        indexes = {names[key]: PandasIndex(pd.Index(getattr(self, key)), names[key]) for key in ("y", "x")}
+        variables = {name: index.create_variables()[name] for name, index in indexes.items()}
+        variables[names["wcs"]] = plain_variable((), np.int64(0), self.keywords)
+        return xr.Coordinates(variables, indexes=indexes) | xr.Coordinates.from_xindex(
             WcsIndex(self, (names["lon"], names["lat"]), (names["y"], names["x"]))
         )
 

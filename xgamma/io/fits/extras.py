@@ -12,6 +12,7 @@ import astropy.units as u
 import numpy as np
 import xarray as xr
 
+from xgamma.coords.labels import plain_variable
 from xgamma.io.fits.axes import read_unit
 from xgamma.io.fits.maps import FitsFile
 from xgamma.schema import ATTRS
@@ -83,7 +84,7 @@ def extras_of(text: Any, error_of: Callable[[str], Exception]) -> Extras:
         bag = json.loads(text)
         attrs, variables, livetime = bag.get("attrs", {}), bag.get("variables", {}), bag.get("livetime")
         coords = {
-            name: xr.Variable((), float(part["value"]), dict(part["attrs"]))
+            name: plain_variable((), float(part["value"]), dict(part["attrs"]))
             for name, part in bag.get("coords", {}).items()
         }
         wrong = [key for key in ATTRS if key in attrs and not isinstance(attrs[key], str)]
@@ -173,7 +174,7 @@ def read_gti(file: FitsFile) -> dict[str, xr.Variable]:
     for name, column in (("gti_start", "START"), ("gti_stop", "STOP")):
         name_of_unit = read_unit(hdu, f"the unit of column {column}", table.units.get(column) or unit, "s")
         values = table.floats(column) * u.Unit(name_of_unit).to("s")
-        variables[name] = xr.Variable("gti", values, dict(attrs))
+        variables[name] = plain_variable("gti", values, attrs)
     return variables
 
 

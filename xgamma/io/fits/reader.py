@@ -13,6 +13,7 @@ import xarray as xr
 from xarray.core.indexing import LazilyIndexedArray
 
 from xgamma.coords import Axis, GridNames, SkyGrid
+from xgamma.coords.labels import plain_variable
 from xgamma.io.errors import FileFormatError
 from xgamma.io.fits.arrays import FitsArray
 from xgamma.io.fits.content import content_manager
@@ -86,7 +87,7 @@ def _read_dataset(file: FitsFile, name: str | None) -> xr.Dataset:
     variables |= read_gti(file)
     livetime = _livetime(maps, extras)
     if livetime is not None:
-        variables["livetime"] = xr.Variable((), livetime, {"units": "s"})
+        variables["livetime"] = plain_variable((), livetime, {"units": "s"})
     region, coords = read_region(file)
     attrs = {
         "format": FORMAT,
@@ -137,7 +138,7 @@ class _Layout:
             dims += [names["y"], names["x"]]
         data = LazilyIndexedArray(part.data) if isinstance(part.data, FitsArray) else part.data
         attrs = {"long_name": VARIABLES[name].meaning} | ({} if part.units is None else {"units": part.units})
-        variable = xr.Variable(dims, data, attrs)
+        variable = plain_variable(dims, data, attrs)
         chunks = _preferred_chunks(variable)
         if chunks:
             variable.encoding["preferred_chunks"] = chunks

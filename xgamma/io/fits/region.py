@@ -11,6 +11,7 @@ from astropy.table import QTable
 from astropy.wcs import WCS
 
 from xgamma.coords import SkyGrid
+from xgamma.coords.labels import plain_variable
 from xgamma.io.fits.header import make_header, sky_cards
 from xgamma.io.fits.maps import FitsFile, sky_keywords
 from xgamma.io.guard import naming
@@ -61,7 +62,7 @@ def read_region(file: FitsFile) -> tuple[dict[str, str], dict[str, xr.Variable]]
             return {"region": text}, {}
         values = {"lon": center.spherical.lon.deg, "lat": center.spherical.lat.deg}
         frame = {"units": "deg", "frame": center.frame.name}
-        return {"region": text}, {key: xr.Variable((), float(value), dict(frame)) for key, value in values.items()}
+        return {"region": text}, {key: plain_variable((), float(value), dict(frame)) for key, value in values.items()}
 
 
 def region_hdu(ds: xr.Dataset, name: str) -> fits.BinTableHDU:
