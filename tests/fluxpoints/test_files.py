@@ -250,3 +250,25 @@ def test_gammapy_writes(gammapy, tmp_path, ending, target):
     ds = xg.open_dataset(theirs)
     assert ds.gp.sed.type == target
     agrees(ds, told)
+
+
+def test_datasets_of_gammapy(gammapy, tmp_path):
+    """Masks, scans and lists of datasets go there and come back."""
+    made = columns(scan=True)
+    made["e_ref"] = (made["e_min"] * made["e_max"]) ** 0.5
+    made["norm_scan"] = np.tile(np.linspace(-1, 8, 9), (6, 1))  # the same for all points, as there
+    ds = create_flux_points(made, name="test").gp.to_sed_type("likelihood")
+    ds["mask_fit"] = ("energy", np.arange(6) > 0)
+    write_flux_fits(ds, tmp_path / "ours.fits")
+    told = gammapy("dataset", tmp_path / "ours.fits", tmp_path / "theirs.fits")
+    for path in ("ours.fits", "theirs.fits"):
+        again = xg.open_dataset(tmp_path / path)
+        np.testing.assert_array_equal(again["mask_fit"], ds["mask_fit"])
+        assert float(again.gp.stat_sum(source())) == pytest.approx(told["test chi2"], rel=1e-9)
+    profile = ds.assign_attrs(stat_type="profile")
+    assert float(profile.gp.stat_sum(source())) == pytest.approx(told["test profile"], rel=1e-9)
+    xg.Datasets([ds, profile.assign_attrs(name="other")]).write(tmp_path / "list.yaml")
+    listed = gammapy("list", tmp_path / "list.yaml")
+    assert listed == pytest.approx(
+        {f"{name} {kind}": told[f"test {kind}"] for name in ("test", "other") for kind in ("chi2", "profile")}, rel=1e-9
+    )

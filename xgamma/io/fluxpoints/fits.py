@@ -21,7 +21,7 @@ from xgamma.io.fits.stream import write_primary, write_table
 from xgamma.io.fits.tables import read_table
 from xgamma.io.fits.writer import _gti_hdu, write_jobs
 from xgamma.io.fluxpoints.reader import FluxTable, dataset_of
-from xgamma.io.fluxpoints.writer import extras_of_points, flux_points_to_table, with_extras
+from xgamma.io.fluxpoints.writer import MASKS, extras_of_points, flux_points_to_table, with_extras
 from xgamma.io.ogip.files import open_file
 from xgamma.schema import FORMAT
 
@@ -146,6 +146,10 @@ def write_flux_fits(
     ds = ds.compute()
     table = flux_points_to_table(ds, sed_type)
     kept = extras_of_points(ds)
+    for name in MASKS:
+        # gammapy asks lists of datasets for both masks, with the pixel of a region behind the energy.
+        values = table[name] if name in table.colnames else np.ones(len(table), dtype=bool)
+        table[name] = np.asarray(values).reshape(-1, 1, 1)
     keywords = {key.upper(): value for key, value in table.meta.items() if key.upper() in _KEYWORDS}
     jobs: list[Any] = [partial(write_table, hdu=_table_hdu(table, keywords))]
     if "gti_start" in ds and ds["gti_start"].size:

@@ -300,6 +300,8 @@ def _dims(table: FluxTable) -> dict[str, tuple[str, ...]]:
 
 def _declared(table: FluxTable, name: str, spec: VariableSpec) -> xr.Variable:
     values = table.columns[name]
+    if values.size == len(values) and "energy" in spec.dims and "scan" not in spec.dims and "dataset" not in spec.dims:
+        values = values.reshape(-1)  # gammapy writes masks with the pixel of a region behind the energy
     attrs = {"long_name": spec.meaning}
     if spec.dtype == "b":
         whole = values.dtype.kind in "iuf" and np.isin(values, (0, 1)).all()

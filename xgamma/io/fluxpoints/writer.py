@@ -15,8 +15,9 @@ from xgamma.io.fits.extras import Extras, extras_json
 from xgamma.schema import FLUX_VARIABLES, SED_TYPES, is_flux_points
 from xgamma.validate import check_structure
 
-__all__ = ["extras_of_points", "flux_points_to_table", "with_extras"]
+__all__ = ["MASKS", "extras_of_points", "flux_points_to_table", "with_extras"]
 
+MASKS = ("mask_safe", "mask_fit")
 _TIMES = ("gti_start", "gti_stop", "livetime")
 _GIVEN = ("units", "interp", "node_type", "mjdrefi", "mjdreff", "timesys")
 """Attrs that the tables themselves tell."""
@@ -121,7 +122,8 @@ def with_extras(ds: xr.Dataset, extras: Extras) -> xr.Dataset:
 
 def _without_derived(ds: xr.Dataset, known: set[str]) -> xr.Dataset:
     """Drop what was written for other programs alone, since it follows from the rest."""
-    out = ds.drop_vars([name for name in ("ref_dnde", "ref_flux", "ref_eflux") if name in ds and name not in known])
+    derived = ("ref_dnde", "ref_flux", "ref_eflux", *MASKS)
+    out = ds.drop_vars([name for name in derived if name in ds and name not in known])
     if "is_ul" in ds and "is_ul" not in known:
         without = out.drop_vars("is_ul")
         out = without if is_ul(without).equals(is_ul(out)) else out
