@@ -7,7 +7,7 @@ from typing import Any
 import astropy.units as u
 import xarray as xr
 
-__all__ = ["quantity", "to_unit", "unit_of"]
+__all__ = ["quantity", "to_unit", "unit_of", "unit_on"]
 
 
 def unit_of(array: xr.DataArray) -> u.UnitBase:
@@ -73,3 +73,27 @@ def to_unit(array: xr.DataArray, unit: Any) -> xr.DataArray:
         raise ValueError(f"'{array.name}' is in '{have}', which does not convert to '{want}'.") from error
     out = array if factor == 1 else array * factor
     return out.assign_attrs({**array.attrs, "units": want.to_string("fits")})
+
+
+def unit_on(side: Any, unit: Any) -> u.UnitBase:
+    """Return the unit of one side of a picture; what is drawn first decides it.
+
+    Parameters
+    ----------
+    side : matplotlib Axis
+        ``ax.xaxis`` or ``ax.yaxis``; it keeps the unit.
+    unit : str or Unit
+        Of what is to be drawn.
+
+    Raises
+    ------
+    ValueError
+        If what is drawn there already has a unit of another kind.
+    """
+    shown = side.get_units()
+    if not isinstance(shown, u.UnitBase):
+        side.set_units(u.Unit(unit))
+        return u.Unit(unit)
+    if not shown.is_equivalent(unit):
+        raise ValueError(f"These axes show values in '{shown}', to which '{unit}' does not convert: use other axes.")
+    return shown

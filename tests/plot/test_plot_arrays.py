@@ -8,7 +8,7 @@ import xarray as xr
 from astropy.visualization.wcsaxes.frame import EllipticalFrame
 
 from tests.builders import SKIES, make_map_dataset
-from xgamma.coords import energy_edges
+from xgamma.coords import Axis, energy_edges
 from xgamma.create import create_map_dataset
 from xgamma.plot import plot, plot_grid
 
@@ -50,10 +50,10 @@ def test_labels(sky, lon, lat):
     low, high = float(ds.energy_true_min[2]), float(ds.energy_true_max[2])
     assert ax.get_title() == f"{low:.3g} - {high:.3g} TeV"
     bar = ax.figure.axes[1]
-    assert bar.get_ylabel() == "exposure [m² s]"
+    assert bar.get_ylabel() == "Exposure [m² s]"
     np.testing.assert_allclose(bar.get_window_extent().intervaly, ax.get_window_extent().intervaly)
     assert ax.get_window_extent().x1 < bar.get_window_extent().x0
-    assert plot(image_of(ds.counts)).figure.axes[1].get_ylabel() == "counts"
+    assert plot(image_of(ds.counts)).figure.axes[1].get_ylabel() == "Counts"
 
 
 @pytest.mark.parametrize(("sky", "wrap"), [("CAR", 180), ("wrap", 180), ("oblique", 180), ("TAN", 360), ("AIT", 360)])
@@ -128,9 +128,33 @@ def test_spectrum_is_steps():
     np.testing.assert_allclose(values, ds.exposure[:, 2, 3])
     np.testing.assert_allclose(edges[[0, -1]], [0.3, 30])
     assert ax.get_xscale() == "log"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("True energy [TeV]", "exposure [m² s]")
-    assert plot(ds.psf.isel(energy_true=0, y_psf=0, x_psf=0), ax=ax) is ax
-    assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("linear", "Offset [deg]", "psf [sr⁻¹]")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("True energy [TeV]", "Exposure [m² s]")
+    ax = plot(ds.psf.isel(energy_true=0, y_psf=0, x_psf=0))
+    assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == (
+        "linear",
+        "Offset [deg]",
+        "Point spread function [sr⁻¹]",
+    )
+
+
+def test_one_unit_on_a_side_of_a_picture():
+    ds = make_map_dataset()
+    ax = plot(ds.exposure.isel(y=2, x=3))
+    other = ds.exposure.isel(y=2, x=4).gp.to_unit("cm2 s")
+    assert plot(other, ax=ax) is ax
+    np.testing.assert_allclose(ax.patches[1].get_data().values, ds.exposure[:, 2, 4])
+    assert ax.get_ylabel() == "Exposure [m² s]"
+    with pytest.raises(ValueError, match="'m2 s'.*use other axes"):
+        plot(ds.counts.isel(y=2, x=3), ax=ax)
+
+
+def test_gamma_rays_in_kev_are_drawn_in_tev():
+    ds = make_map_dataset()
+    axis = Axis.from_dataset(ds, "energy").to("keV")
+    da = ds.counts.isel(y=2, x=3).drop_vars(["energy_min", "energy_max", "energy"]).assign_coords(axis.to_coords())
+    ax = plot(da)
+    assert ax.get_xlabel() == "Energy [TeV]"
+    np.testing.assert_allclose(ax.patches[0].get_data().edges[[0, -1]], [0.5, 20])
 
 
 def test_spectrum_of_a_falling_axis():

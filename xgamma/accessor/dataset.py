@@ -12,6 +12,7 @@ from xgamma import fluxpoints, onoff, predict, simulate, statistic, summary, val
 from xgamma import geoms as _geoms
 from xgamma.accessor.fluxpoints import SEDAccessor
 from xgamma.accessor.irf import EDispAccessor, PSFAccessor
+from xgamma.accessor.pictures import PlotMethods
 from xgamma.coords import decode
 from xgamma.models import Models
 from xgamma.predict import residuals as _residuals
@@ -29,7 +30,7 @@ __all__ = ["DatasetAccessor"]
 
 
 @xr.register_dataset_accessor("gp")
-class DatasetAccessor:
+class DatasetAccessor(PlotMethods):
     """Gamma-ray methods of a Dataset.
 
     It holds the dataset and nothing else: every result is computed from the data as they are.
@@ -286,7 +287,7 @@ class DatasetAccessor:
         """Replace the counts by the prediction, see `xgamma.simulate.asimov`."""
         return simulate.asimov(self._obj, models, npred_background)
 
-    # Files and pictures
+    # Files
 
     def to_fits(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a FITS file, see `xgamma.io.fits.write_fits`."""
@@ -311,9 +312,3 @@ class DatasetAccessor:
         from xgamma.io.zarr import write_zarr
 
         write_zarr(self._obj, path, overwrite=overwrite, **options)
-
-    def peek(self, **options: Any) -> Any:
-        """Draw the maps of the dataset, see `xgamma.plot.peek`."""
-        from xgamma.plot import peek
-
-        return peek(self._obj, **options)

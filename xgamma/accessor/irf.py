@@ -36,6 +36,18 @@ class PSFAccessor:
         """Image of a point source, see `xgamma.irf.psf.kernel`."""
         return _psf.kernel(self._obj, position, binsz, max_radius)
 
+    def plot_containment_radius(self, *args: Any, **options: Any) -> Any:
+        """Draw containment radii along true energy, see `xgamma.plot.plot_containment_radius`."""
+        from xgamma.plot import plot_containment_radius
+
+        return plot_containment_radius(self._obj, *args, **options)
+
+    def plot_psf_vs_rad(self, *args: Any, **options: Any) -> Any:
+        """Draw profiles, see `xgamma.plot.plot_psf_vs_rad`."""
+        from xgamma.plot import plot_psf_vs_rad
+
+        return plot_psf_vs_rad(self._obj, *args, **options)
+
 
 @dataclass(frozen=True)
 class EDispAccessor:
@@ -54,3 +66,15 @@ class EDispAccessor:
     def resolution(self, energy_true: Any = None, position: SkyCoord | None = None) -> xr.DataArray:
         """Relative spread of energies, see `xgamma.irf.edisp.resolution`."""
         return _edisp.resolution(self._obj, energy_true, position)
+
+    def plot_matrix(self, *args: Any, **options: Any) -> Any:
+        """Draw the probabilities of reconstructed energies, see `xgamma.plot.plot_matrix`."""
+        from xgamma.plot import plot_matrix
+
+        return plot_matrix(self._obj, *args, **options)
+
+    def plot_bias(self, *args: Any, **options: Any) -> Any:
+        """Draw the mean relative error of energies, see `xgamma.plot.plot_bias`."""
+        from xgamma.plot import plot_bias
+
+        return plot_bias(self._obj, *args, **options)

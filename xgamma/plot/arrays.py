@@ -10,11 +10,13 @@ import xarray as xr
 
 from xgamma.coords import Axis
 from xgamma.irf.lookup import sky_dims
-from xgamma.plot.labels import axis_label, bin_titles, title_of, value_label
+from xgamma.plot.labels import bin_titles, title_of, value_label
 from xgamma.plot.sky import decorate, image, is_round, sky_axes
+from xgamma.plot.steps import axes_along, scaled, steps
 from xgamma.schema import AXES, base_name
+from xgamma.units import unit_of
 
-__all__ = ["plot", "plot_grid"]
+__all__ = ["draw_map", "plot", "plot_grid"]
 
 _BAR_WIDTH = 0.04
 """Width of a colour bar as a part of that of its map."""
@@ -47,7 +49,7 @@ def plot(da: xr.DataArray, ax: Any = None, *, colorbar: bool = True, **options: 
     """
     da = da.squeeze([d for d in da.dims if da.sizes[d] == 1 and base_name(str(d)) not in ("y", "x")])
     if sky_dims(da) is not None:
-        return _plot_map(da, ax, colorbar, options)
+        return draw_map(da, ax, colorbar=colorbar, **options)
     if da.ndim != 1 or base_name(str(da.dims[0])) not in AXES:
         raise ValueError(
             f"'{da.name}' has the dims {da.dims}: select until those on the sky or one axis of {sorted(AXES)} are left."
@@ -55,7 +57,8 @@ def plot(da: xr.DataArray, ax: Any = None, *, colorbar: bool = True, **options: 
     return _plot_steps(da, ax, options)
 
 
-def _plot_map(da: xr.DataArray, ax: Any, colorbar: bool, options: dict[str, Any]) -> Any:
+def draw_map(da: xr.DataArray, ax: Any = None, *, colorbar: bool = True, label: str = "", **options: Any) -> Any:
+    """Draw a map on the sky, with a text at its colour bar that is its name and unit by default."""
     values, _ = image(da)
     if ax is None:
         ax = sky_axes(da)
@@ -66,7 +69,7 @@ def _plot_map(da: xr.DataArray, ax: Any, colorbar: bool, options: dict[str, Any]
     ax.set_title(title_of(da))
     if colorbar:
         slimness = values.shape[0] / values.shape[1] / _BAR_WIDTH
-        bar = ax.figure.colorbar(drawn, ax=ax, label=value_label(da), aspect=slimness)
+        bar = ax.figure.colorbar(drawn, ax=ax, label=label or value_label(da), aspect=slimness)
         bar.ax.set_axes_locator(partial(_beside, ax))
     return ax
 
@@ -83,19 +86,10 @@ def _beside(ax: Any, bar: Any, renderer: Any) -> Any:
 
 
 def _plot_steps(da: xr.DataArray, ax: Any, options: dict[str, Any]) -> Any:
-    import matplotlib.pyplot as plt
-
-    ax = plt.figure().add_subplot() if ax is None else ax
-    axis = Axis.from_dataset(da, str(da.dims[0]))
-    options = {"label": title_of(da) or None, **options}
-    if axis.node_type == "center" or not axis.is_contiguous:
-        ax.plot(axis.center, da.values, **{"marker": ".", **options})
-    else:
-        order = np.argsort(axis.center)
-        ax.stairs(da.values[order], np.sort(axis.edges), **{"baseline": None, **options})
-    ax.set_xscale("log" if axis.interp == "log" else "linear")
-    ax.set_xlabel(axis_label(axis))
-    ax.set_ylabel(value_label(da))
+    ax, axis = axes_along(ax, Axis.from_dataset(da, str(da.dims[0])))
+    values, unit = scaled(ax, da.values, unit_of(da))
+    steps(ax, axis, values, **{"label": title_of(da) or None, **options})
+    ax.set_ylabel(value_label(da, unit))
     return ax
 
 

@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xgamma.coords import Axis
 from xgamma.irf.lookup import sky_dims
-from xgamma.plot.arrays import plot
-from xgamma.plot.labels import bin_titles
-from xgamma.plot.sky import image, sky_axes
-from xgamma.predict import models_for, npred, npred_background
+from xgamma.models import Models
+from xgamma.onoff import background, is_onoff
+from xgamma.plot.arrays import draw_map, plot
+from xgamma.plot.labels import title_of
+from xgamma.plot.masks import draw_borders, plot_masks
+from xgamma.plot.profiles import MASKS, is_map
+from xgamma.plot.responses import plot_containment_radius, plot_matrix
+from xgamma.plot.sky import sky_axes
+from xgamma.plot.spectra import plot_counts
+from xgamma.predict import models_for, npred, npred_background, npred_signal
+from xgamma.reduce.masks import mask
 
 __all__ = ["peek"]
 
 
-def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] = (11, 8.5)) -> Any:
-    """Draw what a dataset holds, in four panels; computes lazy data.
+@dataclass(frozen=True)
+class Panel:
+    """A part of a quick look.
+
+    Attributes
+    ----------
+    title : str
+    draw : callable, optional
+        Draws on axes; left out, there are no data.
+    sky : DataArray, optional
+        The map on whose sky the panel lies.
+    """
+
+    title: str
+    draw: Callable[[Any], Any] | None = None
+    sky: xr.DataArray | None = None
+
+
+def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] | None = None) -> Any:
+    """Draw what a dataset holds; computes lazy data.
 
     Parameters
     ----------
     ds : Dataset
-        A map or region dataset with ``counts``.
+        With ``counts``.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
-    figsize : pair of float
+    figsize : pair of float, optional
         Size of the figure in inches.
 
     Returns
     -------
-    ndarray of Axes, shape (2, 2)
-        Of a map: counts and predicted counts summed over energy, exposure in the middle bin, and the excess over the
-        predicted background inside the masks, with their border drawn. Of a spectrum: counts, predicted counts,
-        exposure and excess along energy. A panel for which there are no data says so.
+    ndarray of Axes
+        Of a map, shape (2, 3): counts, with the borders of the masks, and predicted counts, summed over energy; the
+        excess over the background inside the masks; exposure in the middle bin, containment radii and energy
+        dispersion at the centre. Of a spectrum, shape (3,): counts and exposure along energy, energy dispersion, and
+        (4,) with containment radii where it has a point spread function. A panel for which there are no data says so.
 
     Raises
     ------
@@ -43,69 +71,88 @@ def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] = (11,
     """
     import matplotlib.pyplot as plt
 
-    if "counts" not in ds:
-        raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts' to draw.")
-    chosen = models_for(ds, models)
-    panels: list[tuple[str, xr.DataArray | None]] = [("Counts", ds["counts"])]
-    predicted = npred(ds, chosen) if len(chosen) or "background" in ds else None
-    if predicted is not None and not len(chosen):
-        predicted = predicted.rename("background")
-    panels.append(("Predicted counts" if len(chosen) else "Background", predicted))
-    panels.append(("Exposure", ds.get("exposure")))
-    inside = _inside(ds)
-    excess = None
-    if "background" in ds:
-        difference = ds["counts"].variable - npred_background(ds, chosen).variable.transpose(*ds["counts"].dims)
-        excess = ds["counts"].copy(data=difference.where(inside.variable).data).rename("excess")
-    panels.append(("Excess inside the masks", excess))
-
-    figure = plt.figure(figsize=figsize, layout="constrained")
-    axes = np.empty((2, 2), dtype=object)
-    for i, (title, array) in enumerate(panels):
-        place = (2, 2, i + 1)
-        if array is None:
-            ax = figure.add_subplot(*place)
+    on_sky = is_map(ds)
+    panels = (_map_panels if on_sky else _spectrum_panels)(ds, models_for(ds, models))
+    shape = (2, 3) if on_sky else (1, len(panels))
+    figure = plt.figure(figsize=figsize or (5 * shape[1], 3.8 * shape[0]), layout="constrained")
+    axes = np.empty(len(panels), dtype=object)
+    for i, panel in enumerate(panels):
+        place = (*shape, i + 1)
+        ax = figure.add_subplot(*place) if panel.sky is None else sky_axes(panel.sky, figure, place)
+        if panel.draw is None:
             ax.text(0.5, 0.5, "no data", ha="center", va="center", transform=ax.transAxes)
             ax.set_axis_off()
         else:
-            ax, title = _panel(figure, place, array, title)
-        ax.set_title(title)
-        axes.flat[i] = ax
-    if sky_dims(ds["counts"]) is not None:
-        _draw_border(axes[0, 0], inside)
-        _draw_border(axes[1, 1], inside)
+            panel.draw(ax)
+        ax.set_title(panel.title)
+        axes[i] = ax
     figure.suptitle(str(ds.attrs.get("name", "")))
-    return axes
+    return axes.reshape(shape) if on_sky else axes
 
 
-def _inside(ds: xr.Dataset) -> xr.DataArray:
-    inside = xr.ones_like(ds["counts"], dtype=bool)
-    for name in ("mask_safe", "mask_fit"):
-        if name in ds:
-            both = inside.variable & ds[name].variable
-            inside = inside.copy(data=both.transpose(*inside.dims).data)
-    return inside
+def _map_panels(ds: xr.Dataset, models: Models) -> list[Panel]:
+    counts = ds["counts"]
+    known = background(ds) if is_onoff(ds) else npred_background(ds, models) if "background" in ds else None
+    panels = [Panel("Counts", lambda ax: _counts_and_masks(ds, ax), counts)]
+    if len(models):
+        predicted = npred(ds, models) if not is_onoff(ds) else npred_signal(ds, models) + background(ds)
+        panels.append(Panel("Predicted counts", lambda ax: _total(predicted.rename("predicted counts"), ax), counts))
+    elif known is not None:
+        panels.append(Panel("Background", lambda ax: _total(known.rename("background"), ax), counts))
+    else:
+        panels.append(Panel("Background"))
+    excess = None if known is None else partial(_excess, ds, known)
+    panels.append(Panel("Excess inside the masks", excess, None if known is None else counts))
+    return [*panels, _exposure_panel(ds), *_response_panels(ds)]
 
 
-def _panel(figure: Any, place: tuple[int, ...], array: xr.DataArray, title: str) -> tuple[Any, str]:
+def _spectrum_panels(ds: xr.Dataset, models: Models) -> list[Panel]:
+    panels = [Panel("Counts", lambda ax: _counts_along_energy(ds, models, ax)), _exposure_panel(ds)]
+    return panels + _response_panels(ds)[0 if "psf" in ds else 1 :]
+
+
+def _total(array: xr.DataArray, ax: Any) -> None:
     from matplotlib.colors import PowerNorm
 
-    sky = sky_dims(array)
-    if sky is None:
-        return plot(array, ax=figure.add_subplot(*place)), title
-    energy = next(str(dim) for dim in array.dims if dim not in sky)
-    if energy == "energy":
-        options: dict[str, Any] = {} if array.name == "excess" else {"norm": PowerNorm(0.5, vmin=0)}
-        image = array.astype(float).sum(energy, keep_attrs=True, min_count=1)
-        return plot(image, ax=sky_axes(array, figure, place), **options), title
-    middle = array.sizes[energy] // 2
-    text = bin_titles(Axis.from_dataset(array, energy))[middle]
-    return plot(array.isel({energy: middle}), ax=sky_axes(array, figure, place)), f"{title}, {text}"
+    draw_map(array.astype(float).sum("energy", keep_attrs=True), ax, norm=PowerNorm(0.5, vmin=0))
 
 
-def _draw_border(ax: Any, inside: xr.DataArray) -> None:
-    """Draw the border of the pixels with a bin inside the masks."""
-    values, _ = image(inside.any("energy"))
-    values = np.nan_to_num(values)
-    if 0 < values.mean() < 1:
-        ax.contour(values, levels=[0.5], colors="white", linewidths=1)
+def _counts_and_masks(ds: xr.Dataset, ax: Any) -> None:
+    _total(ds["counts"], ax)
+    if any(name in ds for name in MASKS):
+        draw_borders(ds, ax, {"mask_safe": {"colors": "white"}, "mask_fit": {"colors": "tab:red"}})
+
+
+def _excess(ds: xr.Dataset, known: xr.DataArray, ax: Any) -> None:
+    difference = ds["counts"].astype(float) - known.variable
+    image = difference.where(mask(ds).variable).sum("energy", min_count=1).rename("excess")
+    draw_map(image, ax)
+
+
+def _counts_along_energy(ds: xr.Dataset, models: Models, ax: Any) -> None:
+    plot_counts(ds, models, ax)
+    if any(name in ds for name in MASKS):
+        plot_masks(ds, ax)
+
+
+def _exposure_panel(ds: xr.Dataset) -> Panel:
+    exposure = ds.get("exposure")
+    sky = None if exposure is None else sky_dims(exposure)
+    if exposure is None or sky is None:
+        return Panel("Exposure", None if exposure is None else lambda ax: _exposure_along_energy(exposure, ax))
+    energy = next(str(dim) for dim in exposure.dims if dim not in sky)
+    middle = exposure.isel({energy: exposure.sizes[energy] // 2})
+    return Panel(f"Exposure, {title_of(middle)}", lambda ax: draw_map(middle, ax), exposure)
+
+
+def _exposure_along_energy(exposure: xr.DataArray, ax: Any) -> None:
+    plot(exposure, ax)
+    if (exposure > 0).any():
+        ax.set_yscale("log")
+
+
+def _response_panels(ds: xr.Dataset) -> list[Panel]:
+    return [
+        Panel("Point spread function", (lambda ax: plot_containment_radius(ds, ax=ax)) if "psf" in ds else None),
+        Panel("Energy dispersion", (lambda ax: plot_matrix(ds, ax=ax)) if "edisp" in ds else None),
+    ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import astropy.units as u
 import numpy as np
 import xarray as xr
 
@@ -9,7 +12,7 @@ from xgamma.coords import Axis
 from xgamma.schema import AXES, base_name
 from xgamma.units import unit_of
 
-__all__ = ["axis_label", "bin_titles", "title_of", "value_label", "with_unit"]
+__all__ = ["axis_label", "bin_titles", "title_of", "unit_text", "value_label", "with_unit"]
 
 _SKY = {
     "galactic": ("Galactic longitude", "Galactic latitude"),
@@ -17,17 +20,24 @@ _SKY = {
     "fk5": ("Right ascension", "Declination"),
 }
 
+_NAMES = {"psf": "Point spread function", "edisp": "Energy dispersion"}
+
 
 def with_unit(text: str, unit: str) -> str:
     """Append a unit in brackets, if there is one."""
     return f"{text} [{unit}]" if unit else text
 
 
-def value_label(da: xr.DataArray) -> str:
-    """Name and unit of what an array holds."""
+def unit_text(unit: Any) -> str:
+    """Return a unit as people write it."""
+    return "deg" if unit == u.deg else unit.to_string("unicode")
+
+
+def value_label(da: xr.DataArray, unit: Any = None) -> str:
+    """Name and unit of what an array holds; the unit may be given if values are shown in another."""
     name = str(da.name) if da.name is not None else str(da.attrs.get("long_name", "value"))
-    text = name.replace("_", " ")
-    return with_unit(text, unit_of(da).to_string("unicode"))
+    text = _NAMES.get(name) or name[:1].upper() + name[1:].replace("_", " ")
+    return with_unit(text, unit_text(unit_of(da) if unit is None else unit))
 
 
 def axis_label(axis: Axis) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
     from matplotlib.figure import Figure
 
-__all__ = ["decorate", "image", "is_round", "projection", "sky_axes"]
+__all__ = ["decorate", "image", "is_round", "outline", "projection", "sky_axes"]
 
 _ELLIPSES = ("AIT", "MOL")
 _HALF_WIDTH = 2 * np.sqrt(2) * np.degrees(1)
@@ -131,3 +131,14 @@ def decorate(ax: Any, da: xr.DataArray) -> None:
         lon.set_ticks(spacing=60 * u.deg)
         lat.set_ticks(spacing=30 * u.deg)
         ax.coords.grid(color="white", alpha=0.6, linestyle="dotted")
+
+
+def outline(ax: Any, inside: xr.DataArray, **options: Any) -> None:
+    """Draw the border of the pixels inside a mask on axes that show its map; options are for ``contour``."""
+    values, _ = image(inside)
+    # A frame of pixels outside closes lines at the end of the map.
+    framed = np.pad(np.nan_to_num(values), 1)
+    rows, columns = (np.arange(-1, n - 1) for n in framed.shape)
+    limits = ax.axis()
+    ax.contour(columns, rows, framed, levels=[0.5], **{"linewidths": 1.2, **options})
+    ax.axis(limits)

@@ -14,7 +14,7 @@ from xgamma.reduce.masks import mask
 from xgamma.reduce.smooth import smooth
 from xgamma.schema import is_flux_points
 
-__all__ = ["METHODS", "residuals"]
+__all__ = ["METHODS", "compare", "residuals"]
 
 
 def _ratio(difference: xr.DataArray, scale: xr.DataArray) -> xr.DataArray:
@@ -59,22 +59,58 @@ def residuals(
     ValueError
         If the method is unknown, or there are no counts.
     """
+    _check(method)
     if is_flux_points(ds):
         if width is not None:
             raise ValueError("flux points cannot be smoothed: leave out width")
         return flux_residuals(ds, method, models)
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}: it must be one of {list(METHODS)}")
     if "counts" not in ds:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts' to compare a prediction with.")
-    inside = mask(ds)
     model = npred(ds, models)
     counts = model.copy(data=ds["counts"].variable.transpose(*model.dims).astype(np.float64).data)
+    return compare(counts, model, mask(ds), method, width, kernel).transpose(*ds["counts"].dims)
+
+
+def compare(
+    counts: xr.DataArray,
+    model: xr.DataArray,
+    inside: xr.DataArray,
+    method: str = "diff",
+    width: Any = None,
+    kernel: str = "gauss",
+) -> xr.DataArray:
+    """Return the difference of counts and predicted counts, of one grid, inside a mask.
+
+    Parameters
+    ----------
+    counts, model : DataArray
+        With the same dims.
+    inside : DataArray
+        Of bool, with the same dims.
+    method, width, kernel
+        As for `residuals`.
+
+    Returns
+    -------
+    DataArray, dims as `model`
+        nan outside the mask, and where the divisor is zero. Lazy where the arrays are.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    """
+    _check(method)
     if width is not None:
         inside = inside.transpose(*model.dims)
         share = smooth(model.copy(data=inside.variable.astype(np.float64).data), width, kernel)
         share = share.where(inside.variable, np.nan)
         counts, model = (smooth(part.where(inside.variable, 0.0), width, kernel) / share for part in (counts, model))
-    out = METHODS[method](counts, model).where(inside.variable).transpose(*ds["counts"].dims)
+    out = METHODS[method](counts, model).where(inside.variable)
     out.attrs = {"units": "", "long_name": f"residuals ({method})"}
     return out.rename("residuals")
+
+
+def _check(method: str) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}: it must be one of {list(METHODS)}")
