@@ -19,7 +19,7 @@ from xgamma.plot import (
     plot_residuals_spatial,
     plot_residuals_spectral,
 )
-from xgamma.predict.onoff import npred_off
+from xgamma.predict.counts import npred_off
 from xgamma.predict.residuals import residuals
 
 CENTER = SkyCoord(0, 0, unit="deg", frame="galactic")

@@ -20,7 +20,7 @@ from xgamma.plot.profiles import MASKS, is_map
 from xgamma.plot.responses import plot_containment_radius, plot_matrix
 from xgamma.plot.sky import sky_axes
 from xgamma.plot.spectra import plot_counts
-from xgamma.predict import models_for, npred, npred_background, npred_signal
+from xgamma.predict import models_for, npred, npred_background
 from xgamma.reduce.masks import mask
 
 __all__ = ["peek"]
@@ -95,7 +95,7 @@ def _map_panels(ds: xr.Dataset, models: Models) -> list[Panel]:
     known = background(ds) if is_onoff(ds) else npred_background(ds, models) if "background" in ds else None
     panels = [Panel("Counts", lambda ax: _counts_and_masks(ds, ax), counts)]
     if len(models):
-        predicted = npred(ds, models) if not is_onoff(ds) else npred_signal(ds, models) + background(ds)
+        predicted = npred(ds, models)
         panels.append(Panel("Predicted counts", lambda ax: _total(predicted.rename("predicted counts"), ax), counts))
     elif known is not None:
         panels.append(Panel("Background", lambda ax: _total(known.rename("background"), ax), counts))

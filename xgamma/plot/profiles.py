@@ -10,8 +10,7 @@ import xarray as xr
 from xgamma.irf.lookup import sky_dims
 from xgamma.models import FoVBackgroundModel
 from xgamma.onoff import alpha, background, is_onoff
-from xgamma.predict import models_for, npred_background, npred_signal
-from xgamma.predict.onoff import npred_off
+from xgamma.predict import models_for, npred, npred_background, npred_signal
 from xgamma.reduce.masks import mask, region_mask
 
 __all__ = ["MASKS", "along_energy", "is_map", "masks_along_energy"]
@@ -64,15 +63,12 @@ def along_energy(ds: xr.Dataset, models: Any = None, region: Any = None) -> xr.D
     parts = {"counts": counts.astype(np.float64)}
     if any(not isinstance(model, FoVBackgroundModel) for model in chosen):
         parts["npred_signal"] = npred_signal(ds, chosen)
+    parts["npred"] = npred(ds, chosen)
+    parts["error"] = parts["counts"]
     if is_onoff(ds):
-        ratio = alpha(ds)
-        parts["background"], expected = background(ds), ratio * npred_off(ds, chosen)
-        variance = parts["counts"] + ratio**2 * ds["counts_off"]
+        parts["background"], parts["error"] = background(ds), parts["counts"] + alpha(ds) ** 2 * ds["counts_off"]
     else:
-        parts["background"] = expected = npred_background(ds, chosen)
-        variance = parts["counts"]
-    parts["npred"] = expected + parts["npred_signal"] if "npred_signal" in parts else expected
-    parts["error"] = variance
+        parts["background"] = npred_background(ds, chosen)
     area = _area(ds, region)
     within = mask(ds).variable & area if on_sky else area
     sums = {name: _over_sky(part.variable.where(within, 0.0), "sum") for name, part in parts.items()}
