@@ -88,3 +88,23 @@ def test_printout(ds):
         assert line in text
     assert "<table>" in ds.gp._repr_html_()
     assert ds.gp.info(START)["stat_sum"] == pytest.approx(11196.8239061)
+
+
+@pytest.mark.parametrize(
+    ("key", "cls"), [("fit_pl", PowerLawSpectralModel), ("fit_ecpl", ExpCutoffPowerLawSpectralModel)]
+)
+def test_fit(ds, numbers, key, cls):
+    minuit = pytest.importorskip("iminuit").Minuit
+    start = SkyModel(cls(index=2.3, amplitude="2e-13 cm-2 s-1 TeV-1"), name="source")
+    likelihood = xg.Likelihood(ds, start)
+    scale = likelihood.x0
+    fit = minuit(
+        lambda t: likelihood(t * scale), np.ones(scale.size), grad=lambda t: likelihood.gradient(t * scale) * scale
+    )
+    fit.migrad()
+    fit.hesse()
+    assert fit.valid
+    expected = [par for par in numbers[key]["parameters"] if not par["frozen"]]
+    assert fit.fval == pytest.approx(numbers[key]["total_stat"], abs=1e-4)
+    np.testing.assert_allclose(np.array(fit.values) * scale, [par["value"] for par in expected], rtol=1e-3)
+    np.testing.assert_allclose(np.array(fit.errors) * scale, [par["error"] for par in expected], rtol=0.02)
