@@ -11,9 +11,16 @@ from scipy.stats import norm as normal
 
 import xgamma as xg
 from tests.fluxpoints.points import TRUTH, columns, points, source
+from tests.models.test_models_template import write_map
 from xgamma.datasets.member import dataset_type
 from xgamma.fluxpoints import assign_reference_model, quantity, reference, sed_type, to_sed_type
-from xgamma.models import FoVBackgroundModel, PowerLawSpectralModel, SkyModel
+from xgamma.models import (
+    FoVBackgroundModel,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+    SkyModel,
+    TemplateSpatialModel,
+)
 from xgamma.schema import FLUX_VARIABLES, SED_TYPES, is_flux_points
 from xgamma.validate import validate
 
@@ -279,6 +286,14 @@ def test_lazy(no_compute, kind):
         xr.testing.assert_allclose(result.compute(), expected, rtol=1e-13, atol=0)
         assert result.attrs == expected.attrs
     assert lazy.gp.info(model)["stat_sum"] == pytest.approx(ds.gp.info(model)["stat_sum"])
+
+
+def test_a_template_has_no_spectrum(tmp_path):
+    path = tmp_path / "cube.fits"
+    write_map(path, np.ones((3, 5, 5)), unit="", energy=np.array([100.0, 1000.0, 10000.0]))
+    model = SkyModel(PowerLawNormSpectralModel(), TemplateSpatialModel(path, normalize=False), name="diffuse")
+    with pytest.raises(ValueError, match="Model 'diffuse' has no spectrum of its own, its PowerLawNormSpectralModel"):
+        points().gp.flux_pred(model)
 
 
 def test_validate():
