@@ -50,6 +50,7 @@ API = [
         "xgamma.io.fluxpoints",
         ["create_flux_points", "flux_points_to_table", "open_flux_fits", "open_ecsv", "write_flux_fits", "write_ecsv"],
     ),
+    ("Fits", "xgamma.fit", None),
     ("Responses", "xgamma.irf.psf", ["containment", "containment_radius", "kernel"]),
     ("", "xgamma.irf.edisp", ["kernel", "bias", "resolution"]),
     ("Masks and selections", "xgamma.reduce.masks", None),

@@ -13,6 +13,8 @@ __version__ = version("xgamma")
 
 _LAZY = {
     "Datasets": "xgamma.datasets",
+    "Fit": "xgamma.fit",
+    "FitResult": "xgamma.fit",
     "Likelihood": "xgamma.likelihood",
     "create_flux_points": "xgamma.io.fluxpoints",
     "create_map_dataset": "xgamma.create",

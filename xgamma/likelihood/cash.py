@@ -101,6 +101,11 @@ class CashTerm:
             mu[place] += part.signal
         return factor, parts, active, places, mu
 
+    @property
+    def n_bins(self) -> int:
+        """Number of bins inside the masks."""
+        return int(np.count_nonzero(self.bins.inside))
+
     def __call__(self, x: Array) -> float:
         """Cash statistic for a parameter vector."""
         found = self._predict(x, slopes=False)

@@ -46,6 +46,8 @@ class FluxTerm:
         The models at the energies of all points.
     size : int
         Number of all points.
+    n_bins : int
+        Number of points inside the masks.
     """
 
     name: str
@@ -53,6 +55,7 @@ class FluxTerm:
     spectra: tuple[Spectrum, ...]
     everywhere: tuple[Spectrum, ...]
     size: int
+    n_bins: int
 
     def _flux(self, x: Array) -> Array:
         return sum((spectrum(x) for spectrum in self.spectra), np.zeros(()))
@@ -107,4 +110,5 @@ def flux_term(ds: xr.Dataset, models: list[Any], slots: dict[int, int]) -> FluxT
         spectra=tuple(Spectrum(part, chosen, chosen) for part in parts),
         everywhere=tuple(Spectrum(part, energy, energy) for part in parts),
         size=energy.size,
+        n_bins=int(np.count_nonzero(inside)),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from xgamma.coords import Axis
+from xgamma.coords import Axis, SkyGrid
 from xgamma.likelihood.bins import bins_of
 from xgamma.likelihood.cash import cash_term
 from xgamma.likelihood.fluxpoints import FLUX_FRAME, flux_term
@@ -82,6 +82,7 @@ class Likelihood:
         slots = {id(par): i for i, par in enumerate(free)}
         self._terms = tuple(_term(ds, self._models, slots, self._vector.value) for ds in items)
         self._frames = tuple(_frame(ds) for ds in items)
+        self._resolution = min((_pixel(ds) for ds in items), default=np.inf)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -102,6 +103,16 @@ class Likelihood:
     def datasets(self) -> tuple[str, ...]:
         """Names of the datasets."""
         return tuple(term.name for term in self._terms)
+
+    @property
+    def n_bins(self) -> tuple[int, ...]:
+        """Number of bins inside the masks, of each dataset."""
+        return tuple(term.n_bins for term in self._terms)
+
+    @property
+    def resolution(self) -> float:
+        """Size of the smallest pixel of a map in deg, infinite without a map."""
+        return self._resolution
 
     def models(self, x: ArrayLike | None = None) -> Models:
         """Return a copy of the models, with other values.
@@ -187,6 +198,14 @@ class Likelihood:
 
     def __repr__(self) -> str:
         return f"Likelihood(datasets={list(self.datasets)}, parameters={list(self.parameters)})"
+
+
+def _pixel(ds: xr.Dataset) -> float:
+    """Size of a pixel in deg, infinite for a spectrum."""
+    if not {"y", "x"} <= set(ds.dims):
+        return np.inf
+    keywords = SkyGrid.from_dataset(ds).keywords
+    return min(abs(float(keywords[key])) for key in ("CDELT1", "CDELT2"))
 
 
 def _frame(ds: xr.Dataset) -> _Frame:

@@ -40,6 +40,11 @@ class WstatTerm:
     n_off: Array
     alpha: Array
 
+    @property
+    def n_bins(self) -> int:
+        """Number of bins inside the masks whose background is known."""
+        return int(np.count_nonzero(self.alpha > 0))
+
     def __call__(self, x: Array) -> float:
         """W statistic for a parameter vector."""
         mu = np.zeros(self.bins.n.size)

@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["Lockable", "set_locked"]
 
 MESSAGE = (
-    "these models belong to a dataset and are read-only; change a copy and store that: "
+    "these models belong to a dataset or a result and are read-only; change a copy and store that: "
     "models = ds.gp.models.copy(); ...; ds = ds.gp.assign_models(models)"
 )
 

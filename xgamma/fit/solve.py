@@ -1,0 +1,165 @@
+"""Fits of a compiled likelihood: a minimiser, then Newton steps, and what can be said of the point where they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xgamma.fit.backends import BACKENDS, Outcome, Settings
+from xgamma.fit.newton import Minimum, descend, hessian, spectral
+from xgamma.fit.objective import Objective, Stopped
+from xgamma.fit.start import Start, limits_of, start_of
+
+__all__ = ["Solution", "solve"]
+
+Array = NDArray[np.float64]
+
+_CLOSE = 2e-3
+"""Expected decrease of the statistic, for a tolerance of 1, below which a point is the minimum."""
+_MOVED = 0.05
+"""Distance in standard errors after which second derivatives are taken anew."""
+_SHARE = 0.2
+"""Part of a parameter in a flat direction from which on that makes its error unknown."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a fit ended.
+
+    Attributes
+    ----------
+    x : ndarray, shape (parameter,)
+        Values.
+    stat : float
+        The statistic.
+    covariance : ndarray, shape (parameter, parameter)
+        Covariance of the values, nan where it is unknown.
+    success : bool
+        Whether that is a minimum with a known error of every parameter.
+    message : str
+        What happened.
+    edm : float
+        How much lower the statistic is expected to be at the minimum.
+    at_limit : tuple of str
+        Parameters that a limit holds.
+    """
+
+    x: Array
+    stat: float
+    covariance: Array
+    success: bool
+    message: str
+    edm: float = np.nan
+    at_limit: tuple[str, ...] = ()
+
+
+def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
+    """Fit a likelihood.
+
+    Parameters
+    ----------
+    objective : Objective
+        The statistic.
+    backend : str
+        Name of the minimiser.
+    settings : Settings
+        What it takes.
+
+    Returns
+    -------
+    Solution
+        Also where something went wrong: the message says what.
+    """
+    likelihood = objective.likelihood
+    x = likelihood.x0
+    empty = [repr(name) for name, n in zip(likelihood.datasets, likelihood.n_bins, strict=True) if n == 0]
+    if len(empty) == len(likelihood.datasets):
+        which = f"dataset {empty[0]}" if len(empty) == 1 else "any dataset"
+        return _stopped(x, float(likelihood(x)), f"Nothing was fitted: no bin lies inside the masks of {which}.")
+    note = f" No bin lies inside the masks of dataset {', '.join(empty)}." if empty else ""
+    if x.size == 0:
+        stat = float(likelihood(x))
+        if not np.isfinite(stat):
+            return _stopped(x, stat, f"Nothing was fitted: no parameter is free, and the statistic is {stat}.")
+        return Solution(x, stat, np.zeros((0, 0)), True, f"Nothing was fitted: no parameter is free.{note}", 0.0)
+    outcome, failure = None, ""
+    begin = np.clip(x, *limits_of(likelihood))
+    try:
+        objective.value(begin)
+        start = start_of(objective)
+        outcome = BACKENDS[backend].minimise(objective, start, settings)
+        found = _refined(objective, start, outcome)
+    except Stopped as error:
+        failure = str(error)
+    except ImportError:
+        raise
+    except Exception as error:  # whatever a minimiser or a model may raise on its way
+        failure = f"The backend '{backend}' failed with {type(error).__name__}: {error}"
+    if failure:
+        stat, best = objective.best or (np.nan, x)
+        return _stopped(best, stat, f"The fit stopped. {failure}{note}")
+    assert outcome is not None
+    return _judged(objective, start, outcome, found, settings, note)
+
+
+def _stopped(x: Array, stat: float, message: str) -> Solution:
+    return Solution(x, stat, np.full((x.size, x.size), np.nan), False, message)
+
+
+def _refined(objective: Objective, start: Start, outcome: Outcome) -> Minimum:
+    """Take Newton steps from where a minimiser ended."""
+    lower, upper, free = start.lower, start.upper, np.ones(start.x.size, dtype=bool)
+    x, scale = np.clip(outcome.x, lower, upper), start.scale
+    if objective.best is not None and objective.best[0] < objective.value(x):
+        x = np.clip(objective.best[1], lower, upper)
+    for _ in range(4):
+        matrix = hessian(objective, x, scale, lower, upper, free)
+        bend = np.diag(matrix)
+        scale = np.where(bend > 0, np.sqrt(2 / np.where(bend > 0, bend, 1.0)), scale)
+        found = descend(objective, x, matrix, start.scale, lower, upper, free)
+        if not (np.abs(found.x - x) > _MOVED * scale).any():
+            break
+        x = found.x
+    return Minimum(found.x, found.stat, found.gradient, matrix, found.edm, found.at_limit)
+
+
+def _judged(
+    objective: Objective, start: Start, outcome: Outcome, found: Minimum, settings: Settings, note: str
+) -> Solution:
+    """Say what a point is."""
+    names = np.array(objective.names)
+    use = np.flatnonzero(~found.at_limit)
+    covariance = np.zeros((names.size, names.size))
+    parts = spectral(found.hessian[np.ix_(use, use)], start.scale[use])
+    covariance[np.ix_(use, use)] = 2 * parts.inverse()
+    unknown = use[(np.abs(parts.vectors[:, parts.flat | parts.falling]) > _SHARE).any(axis=1)]
+    for i in np.flatnonzero(found.at_limit):
+        # As if the limit were not there; it stands still for all others.
+        bend = found.hessian[i, i]
+        covariance[i, i] = 2 / bend if bend > 0 else np.nan
+    covariance[unknown] = covariance[:, unknown] = np.nan
+    said = []
+    close = found.edm <= _CLOSE * max(settings.tolerance, 1e-3)
+    success = close and np.isfinite(found.stat) and unknown.size == 0
+    if not close:
+        backend = f", and the backend says: {outcome.message}" if outcome.message else ""
+        said.append(f"The fit did not converge: the minimum is expected {found.edm:.3g} below{backend}.")
+    for kind, text in (
+        (parts.falling, "The statistic has no minimum here: it falls on both sides along"),
+        (parts.flat, "The statistic does not depend on"),
+    ):
+        for vector in parts.vectors[:, kind].T:
+            members = [str(name) for name in names[use][np.abs(vector) > _SHARE]]
+            which = members[0] if len(members) == 1 else f"a combination of {', '.join(members)}"
+            said.append(f"{text} {which}: freeze a parameter, or start elsewhere.")
+    if success:
+        said.insert(0, "The fit converged.")
+    for i in np.flatnonzero(found.at_limit):
+        side, limit = ("lower", start.lower[i]) if found.x[i] <= start.lower[i] else ("upper", start.upper[i])
+        said.append(f"{names[i]} is at its {side} limit {limit:.6g}, which its error does not know of.")
+    for name in start.moved:
+        said.append(f"{name} started outside of its limits and was moved onto one.")
+    at_limit = tuple(str(name) for name in names[found.at_limit])
+    return Solution(found.x, found.stat, covariance, bool(success), " ".join(said) + note, found.edm, at_limit)

@@ -1,0 +1,111 @@
+"""Where a fit starts, and how far its first steps go: what data resolve, not a part of a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from xgamma.fit.objective import Objective
+
+__all__ = ["Start", "limits_of", "start_of"]
+
+Array = NDArray[np.float64]
+
+_RESOLUTION = 0.05
+"""Degrees that stand for the resolution where there is no map."""
+_SCALES = ("amplitude", "norm", "const", "value")
+_POSITIONS = ("lon_0", "lat_0")
+_SIZES = ("sigma", "r_0", "radius", "width", "edge_width")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start of a fit.
+
+    Attributes
+    ----------
+    x : ndarray, shape (parameter,)
+        Values inside the limits.
+    scale : ndarray, shape (parameter,)
+        About the error of each.
+    lower, upper : ndarray, shape (parameter,)
+        Limits, infinite for none.
+    moved : tuple of str
+        Parameters that were outside of their limits.
+    """
+
+    x: Array
+    scale: Array
+    lower: Array
+    upper: Array
+    moved: tuple[str, ...]
+
+
+def limits_of(likelihood: Any) -> tuple[Array, Array]:
+    """Limits of the parameters, and of priors that allow nothing beyond.
+
+    Raises
+    ------
+    ValueError
+        If they leave no value.
+    """
+    vector = likelihood.vector
+    lower, upper = vector.lower.copy(), vector.upper.copy()
+    for i, prior in enumerate(vector.priors):
+        # Duck typing: a prior with limits of its own is infinite beyond them.
+        if prior is not None and hasattr(prior, "min"):
+            lower[i], upper[i] = max(lower[i], prior.min), min(upper[i], prior.max)
+    for name, low, high in zip(vector.names, lower, upper, strict=True):
+        if low > high:
+            raise ValueError(f"The limits of {name} leave no value: the lower one is {low}, the upper one {high}.")
+    return lower, upper
+
+
+def _steps(vector: Any, resolution: float) -> Array:
+    """Return first steps: a part of a pixel, of an amplitude, or of an index."""
+    out = np.ones(vector.value.size)
+    for i, (name, unit, value) in enumerate(zip(vector.names, vector.units, vector.value, strict=True)):
+        key = name.rpartition(".")[2]
+        angle = u.Unit(unit).is_equivalent("deg")
+        if angle and (key in _POSITIONS or key in _SIZES):
+            out[i] = (0.2 * resolution * u.deg).to_value(unit)
+            if key == "lon_0":
+                latitude = [j for j, other in enumerate(vector.names) if other == name.replace("lon_0", "lat_0")]
+                lat = (vector.value[latitude[0]] * u.Unit(vector.units[latitude[0]])).to_value("rad") if latitude else 0
+                out[i] /= max(np.cos(lat), 1e-3)
+        elif angle:
+            out[i] = (1 * u.deg).to_value(unit)
+        elif key in _SCALES or unit:
+            out[i] = 0.1 * abs(value) or 1.0
+        else:
+            out[i] = 0.1
+    return out
+
+
+def start_of(objective: Objective) -> Start:
+    """Return values and scales with which to begin.
+
+    Scales are the curvature of the statistic along each parameter, as far as it agrees with what is plausible.
+    """
+    likelihood = objective.likelihood
+    vector = likelihood.vector
+    lower, upper = limits_of(likelihood)
+    resolution = likelihood.resolution if np.isfinite(likelihood.resolution) else _RESOLUTION
+    step = _steps(vector, resolution)
+    width = upper - lower
+    step = np.where(np.isfinite(width) & (width > 0), np.minimum(step, 0.1 * width), step)
+    x = np.clip(vector.value, lower, upper)
+    moved = tuple(name for name, a, b in zip(vector.names, x, vector.value, strict=True) if a != b)
+    here = objective.gradient(x)
+    scale = step.copy()
+    for i in range(x.size):
+        there = x.copy()
+        there[i] += 0.1 * step[i] if x[i] + 0.1 * step[i] <= upper[i] else -0.1 * step[i]
+        bend = (objective.gradient(there)[i] - here[i]) / (there[i] - x[i])
+        if bend > 0:
+            scale[i] = np.clip(np.sqrt(2 / bend), 1e-3 * step[i], 10 * step[i])
+    return Start(x, scale, lower, upper, moved)
