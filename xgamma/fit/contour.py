@@ -175,6 +175,8 @@ def _crossing(height: Callable[[float], float], level: float, reach: float, room
         return np.nan
     for _ in range(40):
         root = np.sqrt(max(height(t), 0.0))
+        if abs(root - goal) < _TOLERANCE * goal or high - low < _TOLERANCE * t:
+            return t
         if np.isnan(root):
             high, high_root = t, np.inf
         elif root < goal:
@@ -191,7 +193,5 @@ def _crossing(height: Callable[[float], float], level: float, reach: float, room
             new = (low + high) / 2
         else:
             new = min(room, 2 * t, 1.05 * t * goal / max(root, 0.5 * goal))
-        if abs(new - t) < _TOLERANCE * t or abs(root - goal) < _TOLERANCE * goal:
-            return new if abs(root - goal) < 1e-2 * goal else t
         t = new
     return t
