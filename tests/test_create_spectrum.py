@@ -69,7 +69,7 @@ def test_options():
         ("icrs;circle(83.63, 22.01, 0.11)", (83.63, 22.01), "icrs"),
         ("galactic;ellipse(359.9,-0.1,1,0.5,30)", (359.9, -0.1), "galactic"),
         (CRAB, (83.63, 22.01), "icrs"),
-        (CircleSkyRegion(CRAB.galactic, 0.1 * u.deg), (184.55426, -5.78733), "galactic"),
+        (CircleSkyRegion(CRAB.galactic, 0.1 * u.deg), (184.55974, -5.78918), "galactic"),
         (PolygonSkyRegion(SkyCoord([359.5, 0.5, 0.5, 359.5], [1, 1, 2, 2], unit="deg")), (0, 1.5), "icrs"),
         ([CircleSkyRegion(CRAB, 0.1 * u.deg), CircleSkyRegion(CRAB, 0.3 * u.deg)], (83.63, 22.01), "icrs"),
     ],

@@ -7,12 +7,13 @@ The store is made in a process of its own, so that the peak memory printed is th
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+from tests.benchmarks.memory import peak_mib
 
 BINSZ = 0.02
 
@@ -90,7 +91,7 @@ def analyse(path, size, out):
     cut_stat = float(cut.gp.stat_sum(models))
     stat = float(ds.gp.stat_sum(models))
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     out.put({"open": built, "total": seconds, "peak": peak, "npred": npred, "stat": stat, "cutout": cut_stat})
 
 

@@ -8,11 +8,12 @@ numbers are made in processes of their own, so that each has its own peak of mem
 
 import argparse
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
+
+from tests.benchmarks.memory import peak_mib
 
 CHUNK = 200
 
@@ -56,13 +57,13 @@ def stack_all(number, size, energies, chunk):
     from xgamma.reduce.stack import stack_many
 
     datasets = [observation(seed, size, energies, chunk) for seed in range(number)]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_mib()
     start = time.perf_counter()
     lazy = stack_many(datasets)
     built = time.perf_counter() - start
     total = lazy.compute()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     figures = {"number": number, "build": built, "total": seconds, "start": before, "peak": peak}
     return {**figures, "counts": float(total["counts"].sum()), "background": float(total["background"].sum())}
 

@@ -71,9 +71,9 @@ def test_a_template_is_no_dataset(gammapy_data):
         open_dataset(gammapy_data / "fermi-3fhl-gc" / "gll_iem_v06_gc.fits.gz")
 
 
-@pytest.mark.parametrize(("kind", "extension"), [("rmf", "MATRIX"), ("arf", "SPECRESP")])
-def test_the_response_of_a_spectrum_is_no_dataset(gammapy_data, kind, extension):
-    with pytest.raises(FileFormatError, match=rf"{kind}_obs23523\.fits.*no map dataset.*{extension}"):
+@pytest.mark.parametrize(("kind", "part"), [("rmf", "HDU MATRIX.*RESPFILE"), ("arf", "HDU SPECRESP.*ANCRFILE")])
+def test_the_response_of_a_spectrum_is_no_dataset(gammapy_data, kind, part):
+    with pytest.raises(FileFormatError, match=rf"{kind}_obs23523\.fits: {part}"):
         open_dataset(gammapy_data / "joint-crab" / "spectra" / "hess" / f"{kind}_obs23523.fits")
 
 

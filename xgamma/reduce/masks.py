@@ -202,8 +202,10 @@ def energy_range(ds: xr.Dataset, which: str | None = None) -> tuple[xr.DataArray
     points = axis.node_type == "center" and is_flux_points(ds)
     ends = (axis.center, axis.center) if points else (axis.lower, axis.upper)
     lower, upper = (xr.DataArray(edges, dims="energy") for edges in ends)
-    lowest = lower.where(chosen).min("energy").rename("energy_min")
-    highest = upper.where(chosen).max("energy").rename("energy_max")
+    # infinities in place of nan, of which dask warns where a pixel has no bin
+    lowest = lower.where(chosen, np.inf).min("energy").rename("energy_min")
+    highest = upper.where(chosen, -np.inf).max("energy").rename("energy_max")
+    lowest, highest = lowest.where(lowest < np.inf), highest.where(highest > -np.inf)
     order = [dim for dim in _DIMS if dim in lowest.dims]
     units = {"units": axis.unit}
     return lowest.transpose(*order).assign_attrs(units), highest.transpose(*order).assign_attrs(units)
