@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
 
     # Masks are ordinary variables.
     circle = ds.gp.region_mask(CircleSkyRegion(center, 1.2 * u.deg))
-    ds["mask_fit"] = ds.gp.energy_mask("0.5 TeV", "10 TeV") & circle
+    ds["mask_fit"] = circle & ds.gp.energy_mask("0.5 TeV", "10 TeV")
     print("statistic inside the masks:", float(ds.gp.stat_sum()))
 
     part = ds.gp.cutout(center, 2 * u.deg, name=ds.gp.name).gp.slice_by_energy("1 TeV", "5 TeV", name=ds.gp.name)

@@ -32,7 +32,7 @@ def test_there_are_two_commands_of_one_line():
     assert all("\n" not in command for command in commands)
     assert all(command.startswith("python3 -m venv .venv && .venv/bin/pip install ") for command in commands)
     assert commands[0].endswith(".venv/bin/xgamma demo")
-    assert commands[1].endswith(".venv/bin/python -m pytest")
+    assert commands[1].endswith(".venv/bin/python -m pytest -n 2")
 
 
 @pytest.mark.parametrize("data", [True, False])

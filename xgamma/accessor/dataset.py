@@ -13,7 +13,6 @@ from xgamma import geoms as _geoms
 from xgamma.accessor.fluxpoints import SEDAccessor
 from xgamma.accessor.irf import EDispAccessor, PSFAccessor
 from xgamma.accessor.pictures import PlotMethods
-from xgamma.coords import decode
 from xgamma.models import Models
 from xgamma.predict import residuals as _residuals
 from xgamma.predict.flux import flux_pred
@@ -154,8 +153,10 @@ class DatasetAccessor(PlotMethods):
         validate.validate(self._obj)
 
     def decode(self) -> xr.Dataset:
-        """Rebuild the indexes of a dataset that plain xarray opened, see `xgamma.coords.decode`."""
-        return decode(self._obj)
+        """Rebuild indexes and attrs of an archive that plain xarray opened, see `xgamma.io.layout.unpack`."""
+        from xgamma.io.layout import unpack
+
+        return unpack(self._obj)
 
     # Models, predictions, statistics
 

@@ -21,7 +21,8 @@ __all__ = ["CONVENTIONS", "chunk_shapes", "pack", "unpack"]
 CONVENTIONS = "CF-1.11"
 
 _BAG = "xgamma_attrs"
-_OURS = ("Conventions", "xgamma_checksums", _BAG)
+_ORDER = "xgamma_dims"
+_OURS = ("Conventions", "xgamma_checksums", _BAG, _ORDER)
 
 # Attrs by which NetCDF, Zarr and xarray steer themselves; a user's attr of such a name must not do so.
 _RESERVED = {"add_offset", "calendar", "coordinates", "dtype", "missing_value", "scale_factor", *_OURS}
@@ -43,7 +44,8 @@ def pack(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Plain variables. Attrs other than finite numbers and text stand as JSON in the attr ``xgamma_attrs``.
+        Plain variables. Attrs other than finite numbers and text stand as JSON in the attr ``xgamma_attrs``, the dims
+        of variables that stood in another order in ``xgamma_dims``.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def pack(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
         if name in plain.coords:
             plain = plain.assign_coords({name: plain[name].variable.transpose(names["y"], names["x"])})
     attrs = {**plain.attrs, "format": FORMAT, "format_version": FORMAT_VERSION}
-    plain.attrs = _pack_attrs(attrs, "the dataset") | {"Conventions": CONVENTIONS}
+    order = _other_order(ds, plain)
+    plain.attrs = _pack_attrs(attrs, "the dataset") | {"Conventions": CONVENTIONS} | order
     for name, variable in plain.variables.items():
         variable.attrs = _pack_attrs(variable.attrs, f"variable {name!r}")
     return plain
@@ -83,11 +86,37 @@ def unpack(plain: xr.Dataset) -> xr.Dataset:
     Dataset
         With indexes and attrs restored. Nothing is computed.
     """
-    ds = plain.copy()
+    ds = _restore_order(plain)
     ds.attrs = _unpack_attrs(ds.attrs)
     for variable in ds.variables.values():
         variable.attrs = _unpack_attrs(variable.attrs)
     return coords.decode(ds)
+
+
+def _other_order(ds: xr.Dataset, plain: xr.Dataset) -> dict[str, str]:
+    """Return an attr with the dims of variables that archives lay out in another order, so that they come back."""
+    grids = [coords.GridNames(suffix) for suffix in coords.suffixes(ds)]
+    stored = {str(name): variable.dims for name, variable in plain.variables.items()}
+    stored |= {names[key]: (names["y"], names["x"]) for names in grids for key in ("lon", "lat")}
+    changed = {
+        name: list(map(str, ds[name].dims)) for name, dims in stored.items() if name in ds and ds[name].dims != dims
+    }
+    return {_ORDER: json.dumps(changed)} if changed else {}
+
+
+def _restore_order(plain: xr.Dataset) -> xr.Dataset:
+    ds = plain.copy()
+    text = ds.attrs.get(_ORDER)
+    if text is None:
+        return ds
+    for name, dims in json.loads(text).items():
+        if name in ds.variables and set(ds[name].dims) == set(dims):
+            ds = ds.assign({name: ds[name].variable.transpose(*dims)})
+        elif name not in ds.variables and set(dims) <= set(ds.dims):
+            # Longitudes that were not stored: decoding takes the order from here, and the values from the WCS.
+            empty = np.broadcast_to(0.0, [ds.sizes[dim] for dim in dims])
+            ds = ds.assign_coords({name: (dims, empty)})
+    return ds
 
 
 def chunk_shapes(ds: xr.Dataset) -> dict[str, tuple[int, ...]]:
