@@ -110,6 +110,18 @@ def test_names_after_the_file(tmp_path):
     assert xg.open_dataset(paths[0]).sizes["energy"] == 4
 
 
+def test_what_has_no_place_in_the_formats(tmp_path):
+    ds = spectrum(name="Krebs näbel").assign(mask_fit=("energy", [True, False, True, True]))
+    ds = ds.assign_attrs(meta='{"OBS_ID": [1]}', history="made\ncut").gp.assign_models(
+        [xg.models.SkyModel.create("pl")]
+    )
+    back = xg.open_dataset(write_ogip(ds, tmp_path / "run.fits")[0])
+    assert back.attrs == ds.attrs
+    np.testing.assert_array_equal(back["mask_fit"], ds["mask_fit"])
+    assert float(back.gp.stat_sum()) == pytest.approx(float(ds.gp.stat_sum()), rel=1e-12)
+    assert xg.open_dataset(tmp_path / "run.fits", name="other").gp.name == "other"
+
+
 def test_only_what_is_there(tmp_path):
     ds = spectrum().drop_vars(["counts_off", "acceptance", "acceptance_off", "edisp", "edisp_exposure", "mask_safe"])
     paths = write_ogip(ds, tmp_path)

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from xgamma.datasets.kinds import KINDS
 from xgamma.datasets.member import Member
 from xgamma.io.atomic import local_path, write_beside
 from xgamma.io.errors import FileFormatError
-from xgamma.io.fits import write_fits
 from xgamma.io.open import open_dataset
 from xgamma.models import Models
 from xgamma.models.serialize import load
@@ -24,7 +24,6 @@ __all__ = ["read_list", "safe_names", "write_list"]
 
 _BRIEF = Repr()
 _BRIEF.maxlevel = 2
-_TYPES = ("MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff", "FluxPointsDataset")
 
 
 class _Literal(str):
@@ -60,14 +59,22 @@ def safe_names(names: Sequence[str]) -> list[str]:
 def write_list(members: Sequence[Member], models: Models | None, path: str | os.PathLike[str], overwrite: bool) -> None:
     """Write a list of datasets, see `xgamma.datasets.files.write`."""
     target = local_path(path)
-    files = [f"{name}.fits" for name in safe_names([member.name for member in members])]
-    for full in (target, *(target.parent / name for name in files)):
+    names = safe_names([member.name for member in members])
+    files = [
+        KINDS[member.type].paths(member.dataset, target.parent, name)
+        for member, name in zip(members, names, strict=True)
+    ]
+    everything = [target, *(path for paths in files for path in paths)]
+    for full in everything:
         if full.exists() and not overwrite:
             raise FileExistsError(f"{full} exists already: choose another name or pass overwrite=True")
+        if everything.count(full) > 1:
+            raise ValueError(f"two datasets would be written to {full.name}: give one of them another name")
     entries = []
-    for member, file in zip(members, files, strict=True):
+    for member, name, paths in zip(members, names, files, strict=True):
+        file = paths[0].name
         try:
-            write_fits(member.dataset, target.parent / file, overwrite=overwrite)
+            KINDS[member.type].write(member.dataset, target.parent, name, overwrite)
         except ValueError as error:
             raise ValueError(f"dataset {member.name!r} cannot be written to {file}: {error}") from error
         entries.append({"name": member.name, "type": member.type, "filename": file})
@@ -107,8 +114,8 @@ def _entry(path: Path, number: int, entry: Any, chunks: Any) -> Member:
             raise FileFormatError(path, where, f"has the {key} {_BRIEF.repr(entry.get(key))}: it has to be text")
     name, kind = entry["name"], entry["type"]
     where = f"dataset {_BRIEF.repr(name)}"
-    if kind not in _TYPES:
-        problem = f"is of the type {_BRIEF.repr(kind)}, which is unknown; there are: {', '.join(_TYPES)}"
+    if kind not in KINDS:
+        problem = f"is of the type {_BRIEF.repr(kind)}, which is unknown; there are: {', '.join(KINDS)}"
         raise FileFormatError(path, where, problem)
     file = _below(path, where, entry["filename"])
     return Member(opener=partial(open_dataset, file, chunks=chunks, name=name), known={"name": name, "type": kind})

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import xarray as xr
 
+from xgamma.datasets.kinds import KINDS
 from xgamma.datasets.member import dataset_type
-from xgamma.reduce.stack import stack_many
 
 __all__ = ["stack_all"]
 
@@ -23,6 +23,4 @@ def stack_all(datasets: Sequence[xr.Dataset], name: str) -> xr.Dataset:
         text = ", ".join(f"{kind} ({example!r})" for kind, example in types.items())
         raise ValueError(f"only datasets of one type add up, and here are {text}: choose with select(dataset_type=...)")
     (kind,) = types
-    if kind == "FluxPointsDataset":
-        raise ValueError("flux points do not add up: stack the datasets that they were made from")
-    return stack_many(datasets, name=name)
+    return KINDS[kind].stack(list(datasets), name)

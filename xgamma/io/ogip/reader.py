@@ -15,7 +15,7 @@ from xgamma.coords import Axis
 from xgamma.coords.axes import RTOL
 from xgamma.io.errors import FileFormatError
 from xgamma.io.fits.axes import read_unit
-from xgamma.io.fits.extras import read_gti
+from xgamma.io.fits.extras import read_extras, read_gti
 from xgamma.io.fits.hdus import Hdu
 from xgamma.io.fits.maps import FitsFile
 from xgamma.io.fits.region import read_region
@@ -76,9 +76,10 @@ def open_ogip(path: str | os.PathLike[str], name: str | None = None) -> xr.Datas
     Returns
     -------
     Dataset
-        ``counts`` and ``mask_safe`` (energy): channels whose QUALITY is zero and that lie between LO_THRES and
-        HI_THRES (in TeV), if the header has them. ``livetime``: EXPOSURE in s. ``exposure`` (energy_true): effective
-        area x livetime, in the unit of the file x s. ``edisp`` (energy_true, energy) and its ``edisp_exposure``.
+        ``counts`` and ``mask_safe`` (energy), and ``mask_fit`` if `write_ogip` wrote it. Safe are channels whose
+        QUALITY is zero and that lie between LO_THRES and HI_THRES (in TeV), if the header has them. ``livetime``:
+        EXPOSURE in s. ``exposure`` (energy_true): effective area x livetime, in the unit of the file x s. ``edisp``
+        (energy_true, energy) and its ``edisp_exposure``.
         ``counts_off``, ``acceptance`` and ``acceptance_off`` (energy): the acceptances are BACKSCAL, that of the off
         region multiplied by the ratios of AREASCAL and EXPOSURE of the off and the on region, where these differ.
         AREASCAL of the on region scales the exposure. ``gti_start``, ``gti_stop``, and the region with its centre
@@ -123,6 +124,11 @@ def _read(file: FitsFile, name: str | None) -> xr.Dataset:
         )
     variables["counts"] = _variable("counts", ("energy",), on.counts())
     variables["mask_safe"] = _variable("mask_safe", ("energy",), on.safe(axes["energy"]))
+    fit = on.table.columns.get("MASK_FIT")
+    if fit is not None:
+        if fit.dtype != bool or fit.ndim != 1:
+            raise on.hdu.error("column MASK_FIT must hold one truth value a row")
+        variables["mask_fit"] = _variable("mask_fit", ("energy",), fit)
     if paths["BACKFILE"] is not None:
         variables |= _read_off(paths["BACKFILE"], on, axes["energy"])
     elif on.has("BACKSCAL"):
@@ -133,7 +139,10 @@ def _read(file: FitsFile, name: str | None) -> xr.Dataset:
     coords = xr.Coordinates(place)
     for axis in axes.values():
         coords = coords | axis.to_coords()
-    attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": name or on.name(), **region}
+    attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": on.name(), **region}
+    attrs |= read_extras(file).attrs
+    if name:
+        attrs["name"] = name
     ds = xr.Dataset({key: variables[key] for key in VARIABLES if key in variables}, coords, attrs)
     try:
         check_structure(ds)

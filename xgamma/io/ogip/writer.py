@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import Axis
 from xgamma.io.atomic import local_path, write_beside
+from xgamma.io.fits.extras import EXTRAS_HDU, extras_json
 from xgamma.io.fits.header import make_header
 from xgamma.io.fits.region import region_hdu
 from xgamma.io.fits.stream import write_primary, write_table
@@ -25,7 +26,7 @@ from xgamma.onoff import is_onoff
 from xgamma.schema import FORMAT
 from xgamma.validate import check_structure
 
-__all__ = ["write_ogip"]
+__all__ = ["ogip_paths", "write_ogip"]
 
 _ENDINGS = (".fits", ".fit", ".pha")
 _KEYWORDS = {"arf": "ANCRFILE", "rmf": "RESPFILE", "bkg": "BACKFILE"}
@@ -37,8 +38,9 @@ def write_ogip(ds: xr.Dataset, path: str | os.PathLike[str], overwrite: bool = F
     """Write a spectrum to OGIP files: counts (PHA), off counts (BKG), effective area (ARF), energy dispersion (RMF).
 
     Energies are written in keV and areas in cm2, which is what programs for X-rays take for granted. Files carry
-    checksums. Each appears when it is complete, and the PHA file, which names the others, comes last. The formats have
-    no place for ``mask_fit``, models and history: NetCDF, Zarr and FITS keep them.
+    checksums. Each appears when it is complete, and the PHA file, which names the others, comes last. What the formats
+    have no place for goes where other programs pass over it: ``mask_fit`` into a column MASK_FIT, models, history and
+    the table of observations into a table XGAMMA, all in the PHA file.
 
     Parameters
     ----------
@@ -79,6 +81,11 @@ def write_ogip(ds: xr.Dataset, path: str | os.PathLike[str], overwrite: bool = F
                 for hdu in content[kind]:
                     write_table(stream, hdu)
     return list(targets.values())
+
+
+def ogip_paths(ds: xr.Dataset, path: str | os.PathLike[str]) -> list[Path]:
+    """Return the files that `write_ogip` would write, that with the counts first."""
+    return list(_targets(ds, path).values())
 
 
 def _check(ds: xr.Dataset) -> None:
@@ -152,6 +159,8 @@ def _spectrum(ds: xr.Dataset, counts: str, acceptance: str, cards: dict[str, Any
         fits.Column("QUALITY", "I", array=np.where(safe, 0, 5).astype(np.int16)),
         fits.Column("BACKSCAL", "D", array=scale.astype(np.float64)),
     ]
+    if counts == "counts" and "mask_fit" in ds:
+        columns.append(fits.Column("MASK_FIT", "L", array=ds["mask_fit"].values))
     livetime = float(ds["livetime"]) if "livetime" in ds else 0.0
     name = str(ds.attrs.get("name", ""))
     fixed = {
@@ -188,6 +197,13 @@ def _pha(ds: xr.Dataset, names: dict[str, str]) -> list[fits.BinTableHDU]:
         hdus.append(_gti_hdu(ds))
     if "region" in ds.attrs:
         hdus.append(region_hdu(ds, "REGION"))
+    attrs = {str(key): value for key, value in ds.attrs.items() if key not in ("format", "format_version", "name")}
+    if "OBS_ID" not in hdus[0].header:
+        attrs["name"] = ds.attrs.get("name", "")
+    if attrs:
+        text = extras_json(xr.Dataset(), attrs, [], False)
+        column = fits.Column("JSON", f"{len(text)}A", array=np.array([text.encode("ascii")]))
+        hdus.append(fits.BinTableHDU.from_columns([column], name=EXTRAS_HDU))
     return hdus
 
 
