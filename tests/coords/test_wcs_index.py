@@ -436,3 +436,12 @@ def test_made_by_set_xindex(ds):
         plain.set_xindex(("lon", "lat"), WcsIndex)
     with pytest.raises(ValueError, match="shape of the grid"):
         plain.set_xindex(("lon", "lat"), WcsIndex, grid=index.grid.isel(slice(3)))
+
+
+@pytest.mark.parametrize("sky", SKIES)
+@pytest.mark.parametrize("pick", [{"x": 8}, {"y": 6}, {"x": 8, "y": 6}, {"x": -1, "y": slice(2, 9, 3)}])
+def test_a_row_or_pixel_of_chunked_data(sky, pick):
+    ds = make_map_dataset(**SKIES[sky])
+    expected = ds.isel(pick)
+    for lazy in (ds.chunk().isel(pick), ds.chunk(x=5, energy=2).isel(pick)):
+        xr.testing.assert_identical(lazy.compute(), expected.compute())

@@ -11,6 +11,7 @@ import xarray as xr
 from xarray.core.indexing import IndexSelResult
 from xarray.indexes import CoordinateTransform, CoordinateTransformIndex, Index
 
+from xgamma.coords.lonlat_array import LonLatArray
 from xgamma.coords.skybox import select
 from xgamma.coords.skygrid import SkyGrid
 
@@ -111,6 +112,10 @@ class WcsIndex(CoordinateTransformIndex):
     def create_variables(self, variables: Mapping[Any, xr.Variable] | None = None) -> dict[Hashable, Any]:
         """Return the coordinates of longitude and latitude, lazily."""
         created = super().create_variables(variables)
+        for name in self.names:
+            dims = tuple(map(str, created[name].dims))
+            array: Any = LonLatArray(self.transform, name, dims)
+            created[name] = xr.Variable(dims, array, created[name].attrs, created[name].encoding)
         frame = self.grid.frame
         for name, kind in zip(self.names, ("longitude", "latitude"), strict=True):
             own = {
