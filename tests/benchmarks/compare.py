@@ -89,7 +89,7 @@ class Worker:
 
     def __init__(self, python, config):
         script = HERE / ("work_xgamma.py" if python == sys.executable else "work_gammapy.py")
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
         )
