@@ -94,7 +94,10 @@ def run_fit(datasets, models):
     """Statistic of the best fit."""
     from xgamma.fit import Fit
 
-    return float(Fit(progress=False).run(datasets, models).total_stat)
+    result = Fit(progress=False).run(datasets, models)
+    if not result.success:
+        raise RuntimeError(result.message)
+    return float(result.total_stat)
 
 
 def fit_hess(config):
@@ -130,7 +133,7 @@ def survey(config):
     true = xg.energy_edges("0.05 TeV", "200 TeV", nbin=spec["energy_true"])
     ds = xg.create_map_dataset(
         center=(0, 0), width=tuple(0.02 * n for n in spec["shape"]), binsz=0.02, frame="galactic", energy=edges,
-        energy_true=true, rad=np.linspace(0, 0.66, 67) * u.deg, binsz_irf=4, name="cta",
+        energy_true=true, rad=np.linspace(0, 0.66, 67) * u.deg, binsz_irf=1, name="cta",
     )  # fmt: skip
     rad = np.radians(ds["rad"].values)
     profile = np.exp(-0.5 * (rad / np.radians(0.05)) ** 2) / (2 * np.pi * np.radians(0.05) ** 2)

@@ -227,6 +227,8 @@ class MapSource:
 
         Models that vary within a pixel are sampled at points: only on the scale of these are they smooth.
         """
+        if not self.spatial.free:
+            return []
         assert self.bins.grid is not None
         pixel = min(pixel_steps(self.bins.grid, *self._labels(model)))
         scale = model.scale.to_value("deg")
