@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xgamma.fit.backends import BACKENDS, Outcome, Settings
 from xgamma.fit.newton import Minimum, descend, hessian, spectral
 from xgamma.fit.objective import Objective, Stopped
-from xgamma.fit.start import Start, limits_of, start_of
+from xgamma.fit.start import Start, limits_of, norms_of, start_of
 
 __all__ = ["Solution", "solve"]
 
@@ -88,7 +88,7 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
     begin = np.clip(x, *limits_of(likelihood))
     try:
         objective.value(begin)
-        start = start_of(objective)
+        start = _scaled(objective, start_of(objective))
         outcome = BACKENDS[backend].minimise(objective, start, settings)
         found = _refined(objective, start, outcome)
     except Stopped as error:
@@ -102,6 +102,16 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
         return _stopped(best, stat, f"The fit stopped. {failure}{note}")
     assert outcome is not None
     return _judged(objective, start, outcome, found, settings, note)
+
+
+def _scaled(objective: Objective, start: Start) -> Start:
+    """Fit amplitudes and norms first: a source that is far too bright or faint drives itself away."""
+    norms = norms_of(objective.likelihood)
+    if norms.all() or not norms.any():
+        return start
+    matrix = hessian(objective, start.x, start.scale, start.lower, start.upper, norms)
+    found = descend(objective, start.x, matrix, start.scale, start.lower, start.upper, norms)
+    return start_of(objective, found.x)
 
 
 def _stopped(x: Array, stat: float, message: str) -> Solution:

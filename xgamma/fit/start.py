@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.fit.objective import Objective
 
-__all__ = ["Start", "limits_of", "start_of"]
+__all__ = ["Start", "limits_of", "norms_of", "start_of"]
 
 Array = NDArray[np.float64]
 
@@ -86,10 +86,22 @@ def _steps(vector: Any, resolution: float) -> Array:
     return out
 
 
-def start_of(objective: Objective) -> Start:
+def norms_of(likelihood: Any) -> NDArray[np.bool_]:
+    """Return which parameters scale a prediction: a statistic has one minimum along them."""
+    return np.array([name.rpartition(".")[2] in _SCALES for name in likelihood.parameters], dtype=bool)
+
+
+def start_of(objective: Objective, at: Array | None = None) -> Start:
     """Return values and scales with which to begin.
 
     Scales are the curvature of the statistic along each parameter, as far as it agrees with what is plausible.
+
+    Parameters
+    ----------
+    objective : Objective
+        The statistic.
+    at : ndarray, shape (parameter,), optional
+        Values to begin with in place of those of the likelihood.
     """
     likelihood = objective.likelihood
     vector = likelihood.vector
@@ -100,6 +112,7 @@ def start_of(objective: Objective) -> Start:
     step = np.where(np.isfinite(width) & (width > 0), np.minimum(step, 0.1 * width), step)
     x = np.clip(vector.value, lower, upper)
     moved = tuple(name for name, a, b in zip(vector.names, x, vector.value, strict=True) if a != b)
+    x = x if at is None else at
     here = objective.gradient(x)
     scale = step.copy()
     for i in range(x.size):
