@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["region_npred", "region_response"]
 
-_ACROSS, _ACROSS_POINT = 60, 200
+_ACROSS, _ACROSS_POINT = 100, 200
 """Pixels across a region over which an extended model is integrated, and a point source, which is sharper."""
+_THIN = 8
+"""Least number of pixels across half of the narrow side of a region."""
 _PARTS = 5
-"""Into how many parts along each side such a pixel is cut to find how much of it the region covers."""
-_MOST = 600
+"""Into how many parts along each side such a pixel is cut to find what the region covers of it."""
+_MOST = 800
 """Most pixels along a side of the map about a region."""
 
 
@@ -40,10 +42,14 @@ class _Region:
     center: SkyCoord
 
     @property
-    def circle(self) -> Any:
-        """The region, if it is a circle."""
-        one = self.shapes[0]
-        return one if len(self.shapes) == 1 and type(one).__name__ == "CircleSkyRegion" else None
+    def rings(self) -> list[tuple[Any, float]]:
+        """Radii of circles about a common centre and the signs with which they make up the region, if they do."""
+        one, kind = self.shapes[0], type(self.shapes[0]).__name__
+        if len(self.shapes) == 1 and kind == "CircleSkyRegion":
+            return [(one.radius, 1.0)]
+        if len(self.shapes) == 1 and kind == "CircleAnnulusSkyRegion":
+            return [(one.outer_radius, 1.0), (one.inner_radius, -1.0)]
+        return []
 
 
 def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
@@ -60,9 +66,10 @@ def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
     -------
     DataArray, dims (energy,)
         Flux x exposure x energy dispersion, summed over the models. A dataset with ``psf`` and a region predicts the
-        part of each model that reaches the region: the point spread function of a point source inside a circle, and
-        the model convolved and integrated over the region otherwise. Without them the exposure has to hold what part
-        of a source lies in the region; so it is for a model without spatial model and for the region of a point.
+        part of each model that reaches the region: the point spread function of a point source inside a circle or an
+        annulus, and the model convolved and integrated over the region otherwise. Without them the exposure has to
+        hold what part of a source lies in the region; so it is for a model without spatial model and for the region of
+        a point.
 
     Raises
     ------
@@ -79,8 +86,10 @@ def region_npred(ds: xr.Dataset, models: list[SkyModel]) -> xr.DataArray:
         elif _is_simple(ds, model, region):
             total = total + _spectrum(ds, model, axis, _contained(ds, spatial.position, region, axis))
         else:
-            here, covered = _map_of(ds, model, region)
-            total = total + (map_npred(here, [model]).transpose("energy", "y", "x").data * covered).sum(axis=(1, 2))
+            here, weights = _map_of(ds, model, region)
+            # a peak narrower than a pixel, just outside of the region, may sum to less than nothing
+            values = map_npred(here, [model]).transpose("energy", "y", "x").data
+            total = total + (values * weights).sum(axis=(1, 2)).clip(0)
     return xr.DataArray(total, dims=("energy",))
 
 
@@ -106,8 +115,8 @@ def region_response(ds: xr.Dataset, model: SkyModel) -> np.ndarray:
         return np.asarray(_response(ds, model, axis, np.ones(axis.size)))
     if _is_simple(ds, model, region):
         return np.asarray(_response(ds, model, axis, _contained(ds, spatial.position, region, axis)))
-    here, covered = _map_of(ds, model, region)
-    return map_response(here, model, covered)
+    here, weights = _map_of(ds, model, region)
+    return map_response(here, model, weights).clip(0)
 
 
 def _region_of(ds: xr.Dataset) -> _Region | None:
@@ -127,9 +136,9 @@ def _region_of(ds: xr.Dataset) -> _Region | None:
 
 
 def _is_simple(ds: xr.Dataset, model: SkyModel, region: _Region) -> bool:
-    """Whether a model is a point source whose events in a circle follow from the profile of the PSF."""
+    """Whether a model is a point source whose events in circles follow from the profile of the PSF."""
     in_true_energy = "energy" not in ds["psf"].dims
-    return _is_point(model) and region.circle is not None and model.apply_irf.get("psf", True) and in_true_energy
+    return _is_point(model) and bool(region.rings) and model.apply_irf.get("psf", True) and in_true_energy
 
 
 def _is_point(model: SkyModel) -> bool:
@@ -154,11 +163,12 @@ def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) 
     psf = ds["psf"]
     own = Axis.from_dataset(psf, energy_dim(psf))
     rad = Axis.from_dataset(psf, "rad").to("rad").center
-    distance = float(position.separation(region.circle.center).rad)
-    radius = float(region.circle.radius.to_value("rad"))
+    distance = float(position.separation(region.shapes[0].center).rad)
+    rings = [(float(radius.to_value("rad")), sign) for radius, sign in region.rings]
 
     def inside(table: np.ndarray) -> np.ndarray:
-        return fraction_in_circle(radial.normalize(table, rad), rad, distance, radius)
+        normal = radial.normalize(table, rad)
+        return sum((s * fraction_in_circle(normal, rad, distance, r) for r, s in rings), np.zeros(len(table)))
 
     table = energy_matrix(own, axis.center * u.Unit(axis.unit)) @ profiles(ds).astype(np.float64)
     if isinstance(table, np.ndarray):
@@ -167,7 +177,7 @@ def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) 
 
 
 def _map_of(ds: xr.Dataset, model: SkyModel, region: _Region) -> tuple[xr.Dataset, np.ndarray]:
-    """Return a map about the region with the responses of its centre, and what part of each pixel is inside."""
+    """Return a map about the region with the responses of its centre, and weights that sum over the region."""
     rad = Axis.from_dataset(ds["psf"], "rad").to("deg")
     margin = float(rad.center[-1]) if model.apply_irf.get("psf", True) else 0.0
     half, across = _half_width(region), _ACROSS
@@ -175,7 +185,7 @@ def _map_of(ds: xr.Dataset, model: SkyModel, region: _Region) -> tuple[xr.Datase
         # all that has to lie on the map is the region and the source, if the PSF takes it into the region at all
         margin = min(max(float(model.spatial_model.position.separation(region.center).deg) - half, 0.0), margin)
         across = _ACROSS_POINT
-    grid, covered = _map_about(region, half, margin, across)
+    grid, weights = _map_about(region, half, margin, across)
     exposure = ds["exposure"]
     keep = [name for name in ("psf", "edisp") if name in ds]
     here = ds[keep].drop_vars(["lon", "lat"], errors="ignore").assign_coords(grid.to_coords())
@@ -185,7 +195,7 @@ def _map_of(ds: xr.Dataset, model: SkyModel, region: _Region) -> tuple[xr.Datase
     # The map's exposure is the same everywhere; what the map holds beyond the region feeds the PSF's tails.
     flat = exposure.variable.set_dims({"energy_true": exposure.size, "y": grid.y.size, "x": grid.x.size})
     here = here.assign_coords(Axis.from_dataset(exposure, "energy_true").to_coords()).assign(exposure=flat)
-    return here, covered
+    return here, weights
 
 
 def _half_width(region: _Region) -> float:
@@ -199,13 +209,44 @@ def _half_width(region: _Region) -> float:
 
 
 def _map_about(region: _Region, half: float, margin: float, across: int) -> tuple[SkyGrid, np.ndarray]:
-    """Return a map that holds a region and a margin in deg, and what part of each pixel the region covers."""
+    """Return a map that holds a region and a margin in deg, and weights that sum over the region."""
     frame = region.center.frame.name
+
+    def square(step: float, reach: float, parts: int) -> tuple[SkyGrid, np.ndarray]:
+        number = 2 * int(np.ceil(reach / step)) + 3
+        grid, fine = (
+            SkyGrid.create(region.center, binsz=step / n, frame=frame, proj="TAN", shape=(n * number, n * number))
+            for n in (1, parts)
+        )
+        return grid, inside_areas(areas(list(region.shapes), fine), fine)
+
     step = max(2 * half / across, 2 * (half + margin) / _MOST)
-    number = 2 * int(np.ceil((half + margin) / step)) + 3
-    grid = SkyGrid.create(region.center, binsz=step, frame=frame, proj="TAN", shape=(number, number))
-    fine = SkyGrid.create(
-        region.center, binsz=step / _PARTS, frame=frame, proj="TAN", shape=(number * _PARTS, number * _PARTS)
-    )
-    inside = inside_areas(areas(list(region.shapes), fine), fine)
-    return grid, inside.reshape(number, _PARTS, number, _PARTS).mean(axis=(1, 3))
+    coarse, inside = square(2 * half / 300, half, 1)
+    rim = sum(int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in (0, 1))
+    if rim:
+        # half the width of a ribbon, 0.8 times the radius of a circle
+        narrow = 2 * inside.sum() / rim * 2 * half / 300
+        step = max(min(step, narrow / _THIN), 2 * (half + margin) / _MOST)
+    grid, inside = square(step, half + margin, _PARTS)
+    return grid, _weights(inside)
+
+
+def _weights(inside: np.ndarray) -> np.ndarray:
+    """Weights of pixels that sum an image over an area, which is given on pixels cut into parts.
+
+    About each pixel the image is taken for the paraboloid that has the sums of the pixel and of its neighbours. Its
+    integral over what the area covers of the pixel is linear in these sums, with moments of the covered part.
+    """
+    number = len(inside) // _PARTS
+    parts = inside.reshape(number, _PARTS, number, _PARTS).astype(np.float32)
+    place = (np.arange(_PARTS) + 0.5) / _PARTS - 0.5
+    powers = np.stack([np.ones(_PARTS), place, place**2 - np.mean(place**2)], axis=1).astype(np.float32)
+    # i, j: pixels along y, x; p: parts along y; l, k: powers along y, x
+    moment = np.einsum("ipjk,pl->lkij", parts @ powers, powers / _PARTS**2).astype(np.float64)
+    out = moment[0, 0] - moment[2, 0] - moment[0, 2]
+    for step in (1, -1):
+        out += np.roll(moment[2, 0] + step * moment[1, 0], step, axis=0) / 2
+        out += np.roll(moment[0, 2] + step * moment[0, 1], step, axis=1) / 2
+        for other in (1, -1):
+            out += step * other * np.roll(moment[1, 1], (step, other), axis=(0, 1)) / 4
+    return np.asarray(out)
