@@ -20,6 +20,12 @@ class PlotMethods:
 
         return peek(self._obj, *args, **options)
 
+    def plot(self, *args: Any, **options: Any) -> Any:
+        """Draw flux points, see `xgamma.plot.plot_flux_points`."""
+        from xgamma.plot import plot_flux_points
+
+        return plot_flux_points(self._obj, *args, **options)
+
     def plot_counts(self, *args: Any, **options: Any) -> Any:
         """Draw counts and background along energy, see `xgamma.plot.plot_counts`."""
         from xgamma.plot import plot_counts
@@ -33,7 +39,7 @@ class PlotMethods:
         return plot_excess(self._obj, *args, **options)
 
     def plot_fit(self, *args: Any, **options: Any) -> Any:
-        """Draw the excess, its prediction and the residuals along energy, see `xgamma.plot.plot_fit`."""
+        """Draw the excess or flux points, their prediction and the residuals, see `xgamma.plot.plot_fit`."""
         from xgamma.plot import plot_fit
 
         return plot_fit(self._obj, *args, **options)
@@ -61,3 +67,9 @@ class PlotMethods:
         from xgamma.plot import plot_residuals_spectral
 
         return plot_residuals_spectral(self._obj, *args, **options)
+
+    def plot_spectrum(self, *args: Any, **options: Any) -> Any:
+        """Draw flux points and the spectra of models, see `xgamma.plot.plot_spectrum`."""
+        from xgamma.plot import plot_spectrum
+
+        return plot_spectrum(self._obj, *args, **options)

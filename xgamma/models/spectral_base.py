@@ -279,6 +279,71 @@ class SpectralModel(ModelBase):
         value, error = self.evaluate_error(energy)
         return value - n_sigma * error, value + n_sigma * error
 
+    def plot(
+        self,
+        energy_bounds: Any,
+        ax: Any = None,
+        sed_type: str | None = None,
+        energy_power: float = 0,
+        n_points: int = 100,
+        **options: Any,
+    ) -> Any:
+        """Draw the model as a line on logarithmic scales.
+
+        Parameters
+        ----------
+        energy_bounds : pair of Quantity or str
+            First and last energy.
+        ax : matplotlib Axes, optional
+            Made anew in a new figure if left out.
+        sed_type : {"dnde", "e2dnde", "flux", "eflux", "norm"}, optional
+            The quantity, by default the values of the model: "dnde", or "norm" for a factor without unit. Integrals
+            are those over `n_points` bins.
+        energy_power : float
+            Power of energy by which the values are multiplied.
+        n_points : int
+            Number of energies.
+        **options
+            For ``plot`` of matplotlib, such as ``label``.
+
+        Returns
+        -------
+        Axes
+            In the units that `ax` shows already.
+
+        Raises
+        ------
+        ValueError
+            If the bounds are no pair of energies, the type is unknown, or `ax` shows another kind of quantity.
+        """
+        from xgamma.models.pictures import plot_spectral
+
+        return plot_spectral(self, energy_bounds, ax, sed_type, energy_power, n_points, **options)
+
+    def plot_error(self, energy_bounds: Any, ax: Any = None, sed_type: str | None = None, **options: Any) -> Any:
+        """Draw the errors of the model, see `evaluate_error`, as a band.
+
+        Parameters
+        ----------
+        energy_bounds, ax, sed_type
+            As for `plot`.
+        **options
+            ``energy_power`` and ``n_points`` as for `plot`, ``n_sigma``, half the width of the band in standard errors
+            (1), and others for ``fill_between`` of matplotlib.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        ValueError
+            As for `plot`.
+        """
+        from xgamma.models.pictures import plot_spectral_error
+
+        return plot_spectral_error(self, energy_bounds, ax, sed_type, **options)
+
     def _with_error(
         self, function: Callable[[dict[str, Any]], np.ndarray], unit: u.UnitBase
     ) -> tuple[u.Quantity, u.Quantity]:

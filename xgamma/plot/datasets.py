@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 
 from xgamma.irf.lookup import sky_dims
-from xgamma.models import Models
+from xgamma.models import Models, SkyModel
 from xgamma.onoff import background, is_onoff
 from xgamma.plot.arrays import draw_map, plot
+from xgamma.plot.fluxpoints import fit_of_points, plot_flux_points
 from xgamma.plot.labels import title_of
 from xgamma.plot.masks import draw_borders, plot_masks
 from xgamma.plot.profiles import MASKS, is_map
@@ -22,6 +23,7 @@ from xgamma.plot.sky import sky_axes
 from xgamma.plot.spectra import plot_counts
 from xgamma.predict import models_for, npred, npred_background
 from xgamma.reduce.masks import mask
+from xgamma.schema import is_flux_points
 
 __all__ = ["peek"]
 
@@ -50,7 +52,7 @@ def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] | None
     Parameters
     ----------
     ds : Dataset
-        With ``counts``.
+        With ``counts``, or flux points.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
     figsize : pair of float, optional
@@ -63,6 +65,7 @@ def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] | None
         excess over the background inside the masks; exposure in the middle bin, containment radii and energy
         dispersion at the centre. Of a spectrum, shape (3,): counts and exposure along energy, energy dispersion, and
         (4,) with containment radii where it has a point spread function. A panel for which there are no data says so.
+        Of flux points, shape (1,), or (2,) with the residuals of source models.
 
     Raises
     ------
@@ -71,6 +74,8 @@ def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] | None
     """
     import matplotlib.pyplot as plt
 
+    if is_flux_points(ds):
+        return _peek_points(ds, models, figsize)
     on_sky = is_map(ds)
     panels = (_map_panels if on_sky else _spectrum_panels)(ds, models_for(ds, models))
     shape = (2, 3) if on_sky else (1, len(panels))
@@ -88,6 +93,21 @@ def peek(ds: xr.Dataset, models: Any = None, figsize: tuple[float, float] | None
         axes[i] = ax
     figure.suptitle(str(ds.attrs.get("name", "")))
     return axes.reshape(shape) if on_sky else axes
+
+
+def _peek_points(ds: xr.Dataset, models: Any, figsize: tuple[float, float] | None) -> Any:
+    """Draw flux points, with models and residuals if there are models."""
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=figsize or (7, 6), layout="constrained")
+    if any(isinstance(model, SkyModel) for model in models_for(ds, models)):
+        drawn: tuple[Any, ...] = fit_of_points(
+            ds, models, tuple(figure.subplots(2, 1, sharex=True, height_ratios=(7, 3)))
+        )
+    else:
+        drawn = (plot_flux_points(ds, figure.add_subplot(), sed_type="e2dnde"),)
+    figure.suptitle(str(ds.attrs.get("name", "")))
+    return np.array(drawn, dtype=object)
 
 
 def _map_panels(ds: xr.Dataset, models: Models) -> list[Panel]:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.coords import Axis
+from xgamma.models.pictures import SED_LABELS
 from xgamma.schema import AXES, base_name
 from xgamma.units import unit_of
 
@@ -20,7 +21,7 @@ _SKY = {
     "fk5": ("Right ascension", "Declination"),
 }
 
-_NAMES = {"psf": "Point spread function", "edisp": "Energy dispersion"}
+_NAMES = {"psf": "Point spread function", "edisp": "Energy dispersion", **SED_LABELS}
 
 
 def with_unit(text: str, unit: str) -> str:

@@ -8,13 +8,15 @@ import numpy as np
 import xarray as xr
 
 from xgamma.plot.arrays import draw_map
+from xgamma.plot.fluxpoints import fit_of_points, residuals_of_points
 from xgamma.plot.profiles import MASKS, along_energy, is_map
 from xgamma.plot.sky import outline, sky_axes
 from xgamma.plot.spectra import draw_excess, draw_masks, energy_axes
-from xgamma.plot.steps import points
+from xgamma.plot.steps import pair_of_axes, points
 from xgamma.predict import npred
 from xgamma.predict.residuals import METHODS, compare
 from xgamma.reduce.masks import mask, region_mask
+from xgamma.schema import is_flux_points
 
 __all__ = ["plot_fit", "plot_residuals", "plot_residuals_spatial", "plot_residuals_spectral"]
 
@@ -156,19 +158,19 @@ def plot_residuals(
     kwargs_spatial: dict[str, Any] | None = None,
     kwargs_spectral: dict[str, Any] | None = None,
 ) -> Any:
-    """Draw how counts differ from predicted ones: on the sky and along energy for a map, along energy for a spectrum.
+    """Draw how data differ from their prediction: on the sky and along energy for a map, along energy for other data.
 
     Parameters
     ----------
     ds : Dataset
-        With ``counts``. Computed if lazy.
+        With ``counts``, or flux points. Computed if lazy.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
     ax : matplotlib Axes, or a pair of them, optional
         For a map a pair: axes with a WCS, and others. Of one alone, that for which it is made is drawn. Left out, they
         are made anew in a new figure.
     method : {"diff", "diff/model", "diff/sqrt(model)"}
-        As for `xgamma.predict.residuals.residuals`.
+        As for `xgamma.predict.residuals.residuals`; for flux points the first two.
     region : region, SkyCoord, str, or list of regions, optional
         Pixels of a map to sum over along energy, by default all; it is drawn on the map.
     kwargs_spatial : dict, optional
@@ -186,6 +188,9 @@ def plot_residuals(
     ValueError
         If there are no counts, the method is unknown, or there is a region of a dataset without map.
     """
+    if is_flux_points(ds):
+        _no_region(ds, region)
+        return residuals_of_points(ds, models, ax, **{"method": method, **(kwargs_spectral or {})})
     _check(method)
     spatial = {"method": method, **(kwargs_spatial or {})}
     spectral = {"method": method, "region": region, **(kwargs_spectral or {})}
@@ -213,28 +218,30 @@ def plot_fit(
     models: Any = None,
     ax: Any = None,
     *,
-    method: str = "diff",
+    method: str | None = None,
     region: Any = None,
     kwargs_spectrum: dict[str, Any] | None = None,
     kwargs_residuals: dict[str, Any] | None = None,
 ) -> Any:
-    """Draw the excess and its prediction along energy, and the residuals below.
+    """Draw the excess, or flux points, with the prediction along energy, and the residuals below.
 
     Parameters
     ----------
     ds : Dataset
-        With ``counts``; those of a map are summed inside both masks. Computed if lazy.
+        With ``counts``, of which those of a map are summed inside both masks; or flux points. Computed if lazy.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
     ax : matplotlib Axes, or a pair of them, optional
         The upper and the lower axes; of one alone, the lower part is taken for the residuals. Left out, they are made
         anew in a new figure.
-    method : {"diff", "diff/model", "diff/sqrt(model)"}
-        As for `xgamma.predict.residuals.residuals`.
+    method : {"diff", "diff/model", "diff/sqrt(model)"}, optional
+        As for `xgamma.predict.residuals.residuals`, by default "diff"; for flux points the first two, by default
+        "diff/model".
     region : region, SkyCoord, str, or list of regions, optional
         Pixels of a map to sum over, by default all.
     kwargs_spectrum : dict, optional
-        ``kwargs_excess`` and ``kwargs_npred_signal`` as for `plot_excess`, and options for both.
+        ``kwargs_excess`` and ``kwargs_npred_signal`` as for `plot_excess`, and options for both; for flux points as for
+        `xgamma.plot.plot_spectrum`.
     kwargs_residuals : dict, optional
         As for `plot_residuals_spectral`.
 
@@ -247,7 +254,10 @@ def plot_fit(
     ValueError
         If there are no counts, the method is unknown, or there is a region of a dataset without map.
     """
-    below = {"method": method, **(kwargs_residuals or {})}
+    if is_flux_points(ds):
+        _no_region(ds, region)
+        return fit_of_points(ds, models, ax, method or "diff/model", kwargs_spectrum, kwargs_residuals)
+    below = {"method": method or "diff", **(kwargs_residuals or {})}
     _check(below["method"])
     above = dict(kwargs_spectrum or {})
     excess, signal = (above.pop(key, {}) for key in ("kwargs_excess", "kwargs_npred_signal"))
@@ -264,24 +274,13 @@ def plot_fit(
     return upper, lower
 
 
-def pair_of_axes(ax: Any) -> tuple[Any, Any]:
-    """Return axes for a spectrum and, below, for residuals; made anew, or in the room of one."""
-    if np.iterable(ax):
-        upper, lower = ax
-    elif ax is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(7, 6), layout="constrained")
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(7, 3))
-    else:
-        from mpl_toolkits.axes_grid1 import make_axes_locatable
-
-        upper = ax
-        lower = make_axes_locatable(ax).append_axes("bottom", size="40%", pad=0.1, sharex=ax)
-        upper.tick_params(labelbottom=False)
-    return upper, lower
-
-
 def _check(method: str) -> None:
     if method not in METHODS:
         raise ValueError(f"method is {method!r}: it must be one of {list(METHODS)}")
+
+
+def _no_region(ds: xr.Dataset, region: Any) -> None:
+    if region is not None:
+        raise ValueError(
+            f"Dataset '{ds.attrs.get('name', '')}' holds flux points, which have no pixels: leave region out."
+        )

@@ -12,7 +12,7 @@ from xgamma.coords import Axis
 from xgamma.plot.labels import axis_label
 from xgamma.units import unit_on
 
-__all__ = ["axes_along", "band", "points", "scaled", "steps"]
+__all__ = ["axes_along", "band", "pair_of_axes", "points", "scaled", "steps"]
 
 _GAMMA_RAYS = 1e6
 """In keV: spectra of the X-ray formats whose energies all lie above are drawn in TeV."""
@@ -75,3 +75,21 @@ def band(ax: Any, axis: Axis, inside: NDArray[np.bool_], **options: Any) -> Any:
     lower, upper = (np.where(inside, edge, np.nan) for edge in (axis.lower, axis.upper))
     corners = np.stack([lower, upper, np.full(axis.size, np.nan)], axis=1).ravel()
     return ax.fill_between(corners, 0, 1, transform=ax.get_xaxis_transform(), linewidth=0, **options)
+
+
+def pair_of_axes(ax: Any) -> tuple[Any, Any]:
+    """Return axes for a spectrum and, below, for residuals; made anew, or in the room of one."""
+    if np.iterable(ax):
+        upper, lower = ax
+    elif ax is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(7, 6), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(7, 3))
+    else:
+        from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+        upper = ax
+        lower = make_axes_locatable(ax).append_axes("bottom", size="40%", pad=0.1, sharex=ax)
+        upper.tick_params(labelbottom=False)
+    return upper, lower
