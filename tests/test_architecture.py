@@ -111,20 +111,34 @@ def test_engine_imports_nothing_heavy():
 
 
 def loaded_after(statement):
-    """Names of the top-level modules in a fresh interpreter after a statement."""
-    code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    """Names of the modules in a fresh interpreter after a statement."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     return set(done.stdout.split())
 
 
-def test_import_is_light():
-    loaded = loaded_after("import xgamma")
-    assert "xarray" in loaded
-    assert not loaded & {"matplotlib", "regions", "scipy", "dask", "zarr", "netCDF4"}
+HEAVY = {"astropy", "dask", "matplotlib", "netCDF4", "regions", "scipy", "yaml", "zarr"}
 
 
-def test_loading_the_engine_loads_no_pictures():
+def test_loading_the_engine_loads_nothing_else():
+    """As `xarray.open_dataset` loads it for anybody's file, by its entry point."""
     loaded = loaded_after(
-        "import xgamma.io.engine, sys\nsys.modules = {n[7:]: 0 for n in sys.modules if n[:7] == 'xgamma.'}"
+        "import xarray; from importlib.metadata import entry_points as found\n"
+        "engine = found(group='xarray.backends', name='xgamma')['xgamma'].load()\n"
+        "assert engine().guess_can_open('a.fits') and not engine().guess_can_open('a.nc')"
     )
-    assert not loaded & {"plot", "cli", "tutorial", "create"}
+    assert {name for name in loaded if name.split(".")[0] == "xgamma"} == {"xgamma", "xgamma.io", "xgamma.io.engine"}
+    assert not HEAVY & loaded
+
+
+def test_import_registers_the_accessors_and_loads_nothing_else():
+    loaded = loaded_after("import xgamma, xarray; assert xarray.Dataset.gp and xarray.DataArray.gp")
+    assert {name for name in loaded if name.split(".")[0] == "xgamma"} == {"xgamma"}
+    assert not HEAVY & loaded
+
+
+def test_what_the_accessors_load_is_light():
+    loaded = loaded_after("import xgamma.accessor")
+    assert "xgamma.accessor.dataset" in loaded
+    assert not (HEAVY - {"astropy", "yaml"}) & loaded
+    assert not {"xgamma.plot", "xgamma.cli", "xgamma.tutorial", "xgamma.create"} & loaded
