@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis, FixedGrid, SkyGrid
+from xgamma.coords import FixedGrid, SkyGrid
 from xgamma.predict.window import Window
-from xgamma.reduce.masks import mask
 
 __all__ = ["Bins", "bins_of"]
 
@@ -41,9 +40,9 @@ class Bins:
     sum_b : ndarray, shape (energy,)
         Sum of the background over the mask, without bare bins.
     grid : SkyGrid or None
-        Grid of the map, labels ascending; None for a spectrum.
+        Grid of the whole map, labels ascending; None for a spectrum.
     rows, columns : ndarray
-        All labels.
+        Labels of these bins: all of the map, or those of a chunk.
     inside : ndarray of bool, shape (energy, y, x)
         The mask.
     background : ndarray, shape (energy, y, x)
@@ -65,8 +64,13 @@ class Bins:
 
     @property
     def whole(self) -> Window:
-        """The window of all pixels."""
+        """The window of all pixels of these bins."""
         return Window.of(self.rows, self.columns)
+
+    @property
+    def full(self) -> Window:
+        """The window of all pixels of the map."""
+        return self.whole if self.grid is None else Window.of(self.grid.y, self.grid.x)
 
     def within(self, window: Window) -> NDArray[np.intp]:
         """Return the indices of the bins in a window."""
@@ -89,28 +93,17 @@ class Bins:
         return out
 
 
-def _blocks(ds: xr.Dataset, template: xr.DataArray) -> list[dict[str, slice]]:
-    """Parts of the sky that are held in memory at the same time: the chunks of a lazy dataset."""
-    if template.chunks is None or "y" not in template.dims:
-        return [{}]
-    sizes = dict(zip(template.dims, template.chunks, strict=True))
-    edges = [np.concatenate([[0], np.cumsum(sizes[dim])]) for dim in ("y", "x")]
-    return [
-        {"y": slice(y_0, y_1), "x": slice(x_0, x_1)}
-        for y_0, y_1 in zip(edges[0][:-1], edges[0][1:], strict=True)
-        for x_0, x_1 in zip(edges[1][:-1], edges[1][1:], strict=True)
-    ]
-
-
-def bins_of(ds: xr.Dataset, every: bool = False) -> Bins:
-    """Collect the bins of a dataset, a chunk at a time.
+def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -> Bins:
+    """Collect the bins of a dataset.
 
     Parameters
     ----------
     ds : Dataset
-        With ``counts``; ``background`` and masks where there are any.
+        With ``counts``; ``background`` and masks where there are any. It is computed: a chunk, or what fits in memory.
     every : bool
         Whether to keep the bins without counts as well.
+    whole : SkyGrid, optional
+        Grid of the map of which this is a part.
 
     Returns
     -------
@@ -125,49 +118,50 @@ def bins_of(ds: xr.Dataset, every: bool = False) -> Bins:
     if "counts" not in ds:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts' to compare a prediction with.")
     sky = {"y", "x"} <= set(ds["counts"].dims)
-    dims = ("energy", "y", "x") if sky else ("energy",)
-    names = [name for name in ("counts", "background", "mask_safe", "mask_fit") if name in ds]
-    size = Axis.from_dataset(ds["counts"], "energy").size
-    shape = (size, *(ds.sizes[dim] for dim in dims[1:])) if sky else (size, 1, 1)
-    inside = np.zeros(shape, dtype=bool)
-    background = np.zeros(shape, dtype=ds["background"].dtype if "background" in ds else np.float64)
     zero = np.zeros(1, dtype=np.int64)
-    rows, columns = ((ds[dim].values if sky else zero) for dim in ("y", "x"))
-    order = [np.argsort(labels, kind="stable") for labels in (rows, columns)]
-    place = [np.argsort(o) for o in order]
-    kept, sum_b = [], np.zeros(size)
-    for block in _blocks(ds, ds["counts"]):
-        part = ds[names].isel(block).compute()
-        n = part["counts"].transpose(*dims).values
-        n = n if sky else n[:, None, None]
-        ok = mask(part).transpose(*dims).values.reshape(n.shape)
-        b = part["background"].transpose(*dims).values.reshape(n.shape) if "background" in part else 0.0
-        where = np.ix_(np.arange(size), place[0][block.get("y", slice(None))], place[1][block.get("x", slice(None))])
-        inside[where] = ok
-        background[where] = b
-        b = background[where]
-        some = ok & (every | (n != 0) | ~(b >= 0))
-        e, j, i = np.nonzero(some)
-        kept.append(
-            (n[some], b[some], e, rows[block.get("y", slice(None))][j], columns[block.get("x", slice(None))][i])
-        )
-        sum_b += np.where(ok & (b > _TINY), b, 0.0).sum(axis=(1, 2), dtype=np.float64)
-    n, b, e, y, x = (np.concatenate(v) for v in zip(*kept, strict=True))
-    chain = np.lexsort((e, x, y))
-    b = b[chain].astype(np.float64)
-    rows, columns = rows[order[0]], columns[order[1]]
-    grid = FixedGrid(SkyGrid.from_dataset(ds).keywords, rows, columns) if sky else None
+    rows, columns = (ds[dim].values.copy() if sky else zero for dim in ("y", "x"))
+    order = [None if (np.diff(labels) > 0).all() else np.argsort(labels, kind="stable") for labels in (rows, columns)]
+    shape = (ds.sizes["energy"], rows.size, columns.size)
+
+    def values(name: str) -> NDArray[Any]:
+        """Values on all bins, labels ascending."""
+        variable = ds[name].variable
+        full = variable.set_dims(ds["counts"].sizes) if set(variable.dims) < set(ds["counts"].dims) else variable
+        array = np.asarray(full.transpose(*(("energy", "y", "x") if sky else ("energy",))).values).reshape(shape)
+        for axis, chain in enumerate(order, start=1):
+            array = array if chain is None else np.take(array, chain, axis=axis)
+        return array
+
+    n, inside = values("counts"), np.ones(shape, dtype=bool)
+    for name in ("mask_safe", "mask_fit"):
+        if name in ds:
+            inside &= values(name).astype(bool, copy=False)
+    background = np.array(values("background")) if "background" in ds else np.zeros(shape)
+    good = background > _TINY
+    some = inside & (every | (n != 0) | ~(background >= 0))
+    # Bins of a pixel lie side by side, and pixels of a row.
+    chosen = np.flatnonzero(some.transpose(1, 2, 0))
+    pixel, e = np.divmod(chosen, shape[0])
+    y, x = np.divmod(pixel, shape[2])
+    rows, columns = (
+        labels if chain is None else labels[chain] for labels, chain in zip((rows, columns), order, strict=True)
+    )
+    good &= inside
+    if whole is None and sky:
+        whole = FixedGrid(SkyGrid.from_dataset(ds).keywords, rows, columns)
+    flat = (e * shape[1] + y) * shape[2] + x
+    b = background.ravel()[flat].astype(np.float64)
     return Bins(
-        n=n[chain].astype(np.float64),
+        n=n.ravel()[flat].astype(np.float64),
         b=b,
-        e=e[chain],
-        y=y[chain],
-        x=x[chain],
+        e=e,
+        y=rows[y],
+        x=columns[x],
         bare=~(b > _TINY),
-        sum_b=sum_b,
-        grid=grid,
-        rows=rows.copy(),
-        columns=columns.copy(),
+        sum_b=np.where(good, background, 0.0).sum(axis=(1, 2), dtype=np.float64),
+        grid=whole,
+        rows=rows,
+        columns=columns,
         inside=inside,
         background=background,
     )

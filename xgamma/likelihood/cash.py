@@ -111,7 +111,9 @@ class CashTerm:
         found = self._predict(x, slopes=False)
         if found is None:
             return self._dense(x, slopes=False)[0]
-        factor, parts, active, _, mu = found
+        return self._value(*found)
+
+    def _value(self, factor: Array, parts: list[Contribution], active: _Active, places: Any, mu: Array) -> float:
         total = float(factor @ self.bins.sum_b) + sum(float(p.fixed.total @ p.coefficients) for p in parts)
         bare = np.maximum(mu[active.bare], TRUNCATION)
         mu = np.maximum(mu, TRUNCATION)
@@ -123,9 +125,13 @@ class CashTerm:
 
     def gradient(self, x: Array) -> Array:
         """Return the derivatives of the statistic."""
+        return self.value_and_gradient(x)[1]
+
+    def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+        """Return the statistic and its derivatives."""
         found = self._predict(x, slopes=True)
         if found is None:
-            return self._dense(x, slopes=True)[1]
+            return self._dense(x, slopes=True)
         factor, parts, active, places, mu = found
         out = np.zeros(x.size)
         above = mu > TRUNCATION
@@ -145,7 +151,7 @@ class CashTerm:
                 out[slot] += slope @ row
             for slot, column, total in part.moves:
                 out[slot] += total - own @ column
-        return 2 * out
+        return self._value(*found), 2 * out
 
     def npred(self, x: Array) -> Array:
         """Predicted counts of every bin, (energy, y, x) with ascending labels."""

@@ -73,6 +73,10 @@ class FluxTerm:
                 out[free.slot] += float(slope @ row)
         return out
 
+    def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+        """Return the statistic and its derivatives."""
+        return self(x), self.gradient(x)
+
     def npred(self, x: Array) -> Array:
         """Predicted differential flux of every point in TeV-1 s-1 cm-2, with two dims of length one behind it."""
         flux = sum((spectrum(x) for spectrum in self.everywhere), np.zeros(self.size))

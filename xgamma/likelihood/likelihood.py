@@ -10,20 +10,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from xgamma.coords import Axis, SkyGrid
-from xgamma.likelihood.bins import bins_of
-from xgamma.likelihood.cash import cash_term
-from xgamma.likelihood.fluxpoints import FLUX_FRAME, flux_term
-from xgamma.likelihood.lookup import lookups_of
-from xgamma.likelihood.mapsource import map_source
-from xgamma.likelihood.parameters import Vector, joint_models, part_of, vector_of
-from xgamma.likelihood.source import region_source
-from xgamma.likelihood.spectrum import Spectrum
-from xgamma.likelihood.wstat import wstat_term
-from xgamma.models import FoVBackgroundModel, Models, SkyModel
-from xgamma.predict import models_for
+from xgamma.coords import SkyGrid
+from xgamma.likelihood.chunks import chunked_term, is_chunked
+from xgamma.likelihood.fluxpoints import FLUX_FRAME
+from xgamma.likelihood.parameters import Vector, joint_models, vector_of
+from xgamma.likelihood.term import term_of
+from xgamma.models import Models
 from xgamma.schema import is_flux_points, suffix_of
-from xgamma.statistic import stat_type
 
 __all__ = ["Likelihood"]
 
@@ -78,9 +71,7 @@ class Likelihood:
             raise ValueError(f"Names of datasets must be unique, and '{twice[0]}' occurs more than once.")
         self._models = joint_models(items, models)
         self._vector = vector_of(self._models)
-        free = self._models.parameters.free_unique_parameters
-        slots = {id(par): i for i, par in enumerate(free)}
-        self._terms = tuple(_term(ds, self._models, slots, self._vector.value) for ds in items)
+        self._terms = tuple(_term(ds, self._models) for ds in items)
         self._frames = tuple(_frame(ds) for ds in items)
         self._resolution = min((_pixel(ds) for ds in items), default=np.inf)
 
@@ -164,6 +155,13 @@ class Likelihood:
         values = self._vector.check(x)
         return sum((term.gradient(values) for term in self._terms), self._vector.prior_gradient(values))
 
+    def value_and_gradient(self, x: ArrayLike) -> tuple[float, Array]:
+        """Return the statistic and its derivatives, for less than both cost apart."""
+        values = self._vector.check(x)
+        parts = [term.value_and_gradient(values) for term in self._terms]
+        value = sum((part[0] for part in parts), self._vector.prior(values))
+        return value, sum((part[1] for part in parts), self._vector.prior_gradient(values))
+
     def npred(self, x: ArrayLike, dataset: str | None = None) -> xr.DataArray:
         """Predict the counts of a dataset, or the differential fluxes of flux points.
 
@@ -221,43 +219,6 @@ def _frame(ds: xr.Dataset) -> _Frame:
     return _Frame(dims, order, coords.copy(deep=True))
 
 
-def _term(ds: xr.Dataset, models: Models, slots: dict[int, int], x: Array) -> Any:
-    """Compile a dataset."""
-    name = str(ds.attrs.get("name", ""))
-    chosen = list(models_for(ds, models))
-    if is_flux_points(ds):
-        return flux_term(ds, chosen, slots)
-    on_off = stat_type(ds) == "wstat"
-    bins = bins_of(ds, every=on_off)
-    sources = [model for model in chosen if isinstance(model, SkyModel)]
-    if sources and "exposure" not in ds:
-        raise ValueError(f"Dataset '{name}' has no variable 'exposure', which models need to predict counts.")
-    moving = [m for m in sources if m.spatial_model is not None and part_of(m.spatial_model, slots).free]
-    lookups = lookups_of(ds, bins.grid.frame) if moving and bins.grid is not None else None
-    compiled: list[Any] = []
-    for model in sources:
-        axis = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV")
-        spectrum = Spectrum(part_of(model.spectral_model, slots), axis.lower.copy(), axis.upper.copy())
-        if bins.grid is None:
-            spatial = None if model.spatial_model is None else part_of(model.spatial_model, slots)
-            compiled.append(region_source(ds, bins, model, spectrum, spatial, x))
-            continue
-        if model.spatial_model is None:
-            raise ValueError(
-                f"Model '{model.name}' has no spatial model: a map needs one, such as PointSpatialModel or "
-                "ConstantSpatialModel."
-            )
-        spatial = part_of(model.spatial_model, slots)
-        compiled.append(map_source(ds, bins, model, spectrum, spatial, x, lookups))
-    if on_off:
-        return wstat_term(ds, name, bins, tuple(compiled))
-    scaling = [model for model in chosen if isinstance(model, FoVBackgroundModel)]
-    if len(scaling) > 1:
-        raise ValueError(
-            f"More than one background model applies to dataset '{name}': {[model.name for model in scaling]}."
-        )
-    background = None
-    if scaling and "background" in ds:
-        energy = Axis.from_dataset(ds["background"], "energy").to("TeV").center.copy()
-        background = Spectrum(part_of(scaling[0].spectral_model, slots), energy, energy)
-    return cash_term(name, bins, background, tuple(compiled))
+def _term(ds: xr.Dataset, models: Models) -> Any:
+    """Compile a dataset: a lazy map chunk by chunk."""
+    return chunked_term(ds, models) if is_chunked(ds) else term_of(ds, models)

@@ -160,7 +160,7 @@ class MapSource:
     def _labels(self, model: Any) -> tuple[float, float]:
         assert self.bins.grid is not None
         if model.position_lonlat is None:
-            whole = self.bins.whole
+            whole = self.bins.full
             return (whole.y_0 + whole.y_1 - 1) / 2, (whole.x_0 + whole.x_1 - 1) / 2
         return located(self.bins.grid, model, self.common["rotation"])
 
@@ -201,13 +201,14 @@ class MapSource:
             return [replace(item, component=replace(item.component, spatial=model)) for item in self.items]
         if like is None:
             common = {**self.common, "spatial": model}
-            components = placed(self.bins.grid, self.bins.whole, self.reach, common)
+            components = placed(self.bins.grid, self.bins.full, self.reach, common)
         else:
             y, x = self._labels(model)
             components = [
                 replace(item.component, y=y, x=x + item.component.x - like[0].component.x, spatial=model)
                 for item in like
             ]
+        components = [component for component in components if component.target & self.bins.whole]
         if not components:
             return []
         edisp, profiles = self._responses(self._lonlat(model))
@@ -268,7 +269,7 @@ def _one_sided(offsets: Array) -> Array:
 def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
     """Component in the middle of the map, for a source that is not on it."""
     assert bins.grid is not None
-    spatial, whole = model.spatial_model, bins.whole
+    spatial, whole = model.spatial_model, bins.full
     assert spatial is not None
     return Component(
         name=model.name,
@@ -292,7 +293,7 @@ def map_source(
     reduced, shape = simplify(spectrum, x)
     components = components_of(ds, bins.grid, [model])
     shared = Responses(ds, bins.grid)
-    payloads = [Payload(shared, component) for component in components]
+    payloads = [Payload(shared, component) for component in components if component.target & bins.whole]
     items = [place(payload, bins.whole) for payload in payloads]
     centre = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV").center
     fixed = compiled(bins, items, centre, None if shape is None else shape[None])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import statistic
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.source import Contribution
 
 __all__ = ["WstatTerm", "wstat_term"]
 
@@ -47,22 +48,29 @@ class WstatTerm:
 
     def __call__(self, x: Array) -> float:
         """W statistic for a parameter vector."""
+        return self._value(self._signal([source.at(x, False) for source in self.sources]))
+
+    def _signal(self, parts: list[Contribution]) -> Array:
         mu = np.zeros(self.bins.n.size)
-        for source in self.sources:
-            part = source.at(x, False)
+        for part in parts:
             mu[part.fixed.bins] += part.signal
+        return mu
+
+    def _value(self, mu: Array) -> float:
         some = self.alpha > 0
         return float(statistic.wstat(self.bins.n[some], self.n_off[some], self.alpha[some], mu[some]).sum())
 
     def gradient(self, x: Array) -> Array:
-        """Return the derivatives of the statistic.
+        """Return the derivatives of the statistic."""
+        return self.value_and_gradient(x)[1]
+
+    def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+        """Return the statistic and its derivatives.
 
         The background is the best one, so that the statistic does not depend on it to first order.
         """
         parts = [source.at(x, True) for source in self.sources]
-        mu = np.zeros(self.bins.n.size)
-        for part in parts:
-            mu[part.fixed.bins] += part.signal
+        mu = self._signal(parts)
         some = self.alpha > 0
         n, alpha = self.bins.n[some], self.alpha[some]
         on = mu[some] + alpha * statistic.wstat_background(n, self.n_off[some], alpha, mu[some])
@@ -76,7 +84,7 @@ class WstatTerm:
                 out[slot] += 2 * float(slope @ row)
             for slot, column, _ in part.moves:
                 out[slot] += 2 * float(own @ column)
-        return out
+        return self._value(mu), out
 
     def npred(self, x: Array) -> Array:
         """Predicted signal counts of every bin, (energy, y, x) with ascending labels."""

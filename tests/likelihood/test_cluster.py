@@ -1,0 +1,82 @@
+"""Likelihoods whose chunks live on the workers of a cluster."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from tests.likelihood.cases import FAR, MOVE, background, map_dataset, source
+from xgamma.likelihood import Likelihood
+
+distributed = pytest.importorskip("distributed")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def setup():
+    """Numbers in memory: sources that lie across the borders of chunks."""
+    ds = map_dataset(npix=(20, 22))
+    models = [source(ds), source(ds, "gauss", "wide", sigma="0.1 deg", dy=3, dx=2, free=False), background(ds)]
+    lik = Likelihood(ds, models)
+    points = [lik.x0]
+    for step in ({"source.index": 0.1, "test-bkg.norm": 0.1}, MOVE, FAR):
+        x = lik.x0
+        for name, value in step.items():
+            x[lik.parameters.index(name)] += value
+        points.append(x)
+    return ds, models, points, [(lik(x), lik.gradient(x)) for x in points]
+
+
+def check(lik, points, expected):
+    for x, (value, gradient) in zip(points, expected, strict=True):
+        np.testing.assert_allclose(lik(x), value, rtol=1e-12)
+        # Sums in another order: rounding relative to the terms, of which the largest gradient tells the size.
+        np.testing.assert_allclose(lik.gradient(x), gradient, rtol=1e-9, atol=1e-12 * np.abs(gradient).max())
+        both = lik.value_and_gradient(x)
+        np.testing.assert_allclose(both[0], value, rtol=1e-12)
+
+
+def test_same_numbers_and_small_messages(client, setup):
+    ds, models, points, expected = setup
+    lik = Likelihood(ds.chunk(y=9, x=12), models)
+    check(lik, points, expected)
+    term = lik._terms[0]
+    assert len(term.states) == 6 and all(isinstance(state, distributed.Future) for state in term.states)
+    holders = client.who_has(list(term.states))
+    assert all(holders.values())
+    np.testing.assert_allclose(lik.npred(points[1]), Likelihood(ds, models).npred(points[1]), rtol=1e-12, atol=1e-14)
+
+
+def test_a_copy_needs_no_cluster(client, setup):
+    ds, models, points, expected = setup
+    again = pickle.loads(pickle.dumps(Likelihood(ds.chunk(y=9), models)))
+    assert not any(isinstance(state, distributed.Future) for state in again._terms[0].states)
+    check(again, points, expected)
+
+
+def test_a_worker_that_dies_is_replaced(client, setup):
+    """What it held is compiled once more, and the numbers stay."""
+    ds, models, points, expected = setup
+    lik = Likelihood(ds.chunk(y=9, x=12), models)
+    check(lik, points[:2], expected[:2])
+    victim = next(iter(client.who_has(lik._terms[0].states[0]).values()))[0]
+    pid = client.run(os.getpid, workers=[victim])[victim]
+    os.kill(pid, 9)
+    check(lik, points, expected)
+
+
+def test_errors_come_when_compiling(client, setup):
+    ds, models, *_ = setup
+    with pytest.raises(ValueError, match="no variable 'exposure'"):
+        Likelihood(ds.drop_vars("exposure").chunk(y=9), models)

@@ -1,0 +1,93 @@
+"""A dataset, or a chunk of one, and models as one term of the statistic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from xgamma.coords import Axis, SkyGrid
+from xgamma.likelihood.bins import bins_of
+from xgamma.likelihood.cash import cash_term
+from xgamma.likelihood.fluxpoints import flux_term
+from xgamma.likelihood.lookup import lookups_of
+from xgamma.likelihood.mapsource import map_source
+from xgamma.likelihood.parameters import part_of, vector_of
+from xgamma.likelihood.source import region_source
+from xgamma.likelihood.spectrum import Spectrum
+from xgamma.likelihood.wstat import wstat_term
+from xgamma.models import FoVBackgroundModel, Models, SkyModel
+from xgamma.predict import models_for
+from xgamma.schema import is_flux_points
+from xgamma.statistic import stat_type
+
+__all__ = ["term_of"]
+
+
+def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None, whole: SkyGrid | None = None) -> Any:
+    """Compile a dataset.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With ``counts``; in memory.
+    models : Models
+        All models of the likelihood, which nothing else may change; the order of their free parameters is that of the
+        vector.
+    responses : Dataset, optional
+        What holds the exposure, PSF and energy dispersion, by default `ds`.
+    whole : SkyGrid, optional
+        Grid of the map of which `ds` is a chunk.
+
+    Returns
+    -------
+    CashTerm, WstatTerm or FluxTerm
+        The statistic as a function of the vector.
+
+    Raises
+    ------
+    ValueError
+        If something is missing that the models need.
+    """
+    name = str(ds.attrs.get("name", ""))
+    slots = {id(par): i for i, par in enumerate(models.parameters.free_unique_parameters)}
+    x = vector_of(models).value
+    chosen = list(models_for(ds, models))
+    if is_flux_points(ds):
+        return flux_term(ds, chosen, slots)
+    responses = ds if responses is None else responses
+    on_off = stat_type(ds) == "wstat"
+    bins = bins_of(ds, every=on_off, whole=whole)
+    sources = [model for model in chosen if isinstance(model, SkyModel)]
+    if sources and "exposure" not in responses:
+        raise ValueError(f"Dataset '{name}' has no variable 'exposure', which models need to predict counts.")
+    moving = [m for m in sources if m.spatial_model is not None and part_of(m.spatial_model, slots).free]
+    lookups = lookups_of(responses, bins.grid.frame) if moving and bins.grid is not None else None
+    axis = Axis.from_dataset(responses["exposure"], "energy_true").to("TeV") if sources else None
+    compiled: list[Any] = []
+    for model in sources:
+        assert axis is not None
+        spectrum = Spectrum(part_of(model.spectral_model, slots), axis.lower.copy(), axis.upper.copy())
+        if bins.grid is None:
+            spatial = None if model.spatial_model is None else part_of(model.spatial_model, slots)
+            compiled.append(region_source(responses, bins, model, spectrum, spatial, x))
+            continue
+        if model.spatial_model is None:
+            raise ValueError(
+                f"Model '{model.name}' has no spatial model: a map needs one, such as PointSpatialModel or "
+                "ConstantSpatialModel."
+            )
+        spatial = part_of(model.spatial_model, slots)
+        compiled.append(map_source(responses, bins, model, spectrum, spatial, x, lookups))
+    if on_off:
+        return wstat_term(ds, name, bins, tuple(compiled))
+    scaling = [model for model in chosen if isinstance(model, FoVBackgroundModel)]
+    if len(scaling) > 1:
+        raise ValueError(
+            f"More than one background model applies to dataset '{name}': {[model.name for model in scaling]}."
+        )
+    background = None
+    if scaling and "background" in ds:
+        energy = Axis.from_dataset(ds["background"], "energy").to("TeV").center.copy()
+        background = Spectrum(part_of(scaling[0].spectral_model, slots), energy, energy)
+    return cash_term(name, bins, background, tuple(compiled))
