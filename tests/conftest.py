@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,3 +63,27 @@ def no_compute():
             yield
 
     return manager
+
+
+_GAMMAPY = Path(__file__).parent / "interop" / "serve_gammapy.py"
+
+
+@pytest.fixture(scope="session")
+def gammapy():
+    """Ask gammapy, in an interpreter that has it, such as ``gammapy("read", "MapDataset", path)``."""
+    python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")
+    if not python:
+        pytest.skip("needs gammapy: set XGAMMA_GAMMAPY_PYTHON to a Python that has it")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([python, _GAMMAPY], **pipes, text=True) as process:
+
+        def ask(*command):
+            print(json.dumps(command, default=str), file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+            assert answer, f"gammapy ended at {command}"
+            told = json.loads(answer)
+            assert not (isinstance(told, dict) and "error" in told), f"gammapy failed at {command}: {told['error']}"
+            return told
+
+        yield ask
+        process.stdin.close()

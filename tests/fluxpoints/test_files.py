@@ -1,10 +1,6 @@
 """Flux points in FITS and ECSV files and in archives; damaged tables."""
 
 import gzip
-import json
-import os
-import subprocess
-from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -21,7 +17,6 @@ from xgamma.io.zarr import write_zarr
 from xgamma.models import PowerLawSpectralModel
 from xgamma.schema import SED_TYPES
 
-SCRIPT = Path(__file__).resolve().parents[1] / "interop" / "flux_gammapy.py"
 WRITERS = {
     "fits": write_flux_fits,
     "fits.gz": write_flux_fits,
@@ -195,23 +190,6 @@ def test_no_table(tmp_path):
         xg.open_dataset(tmp_path / "cut.fits")
 
 
-@pytest.fixture(scope="module")
-def gammapy():
-    python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")
-    if not python:
-        pytest.skip("needs gammapy: set XGAMMA_GAMMAPY_PYTHON to a Python that has it")
-    with subprocess.Popen([python, SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-
-        def ask(*command):
-            print(json.dumps([str(part) for part in command]), file=process.stdin, flush=True)
-            answer = process.stdout.readline()
-            assert answer, f"gammapy failed to {command} (see stderr)"
-            return json.loads(answer)
-
-        yield ask
-        process.stdin.close()
-
-
 def numbers(values):
     return np.array([np.nan if value is None else value for value in values])
 
@@ -236,7 +214,7 @@ def test_gammapy_reads(gammapy, tmp_path, ending, target):
     path = tmp_path / f"ours.{ending}"
     getattr(ds.gp.sed, f"to_{ending}")(path)
     # It joins references of a table of norms by power laws, and integrates these numerically.
-    agrees(ds, gammapy("read", path), rtol=1e-3 if target == "likelihood" else 1e-9)
+    agrees(ds, gammapy("flux-read", path), rtol=1e-3 if target == "likelihood" else 1e-9)
 
 
 @pytest.mark.parametrize("ending", ["fits", "ecsv"])
@@ -246,7 +224,7 @@ def test_gammapy_writes(gammapy, tmp_path, ending, target):
     made = columns()
     made["e_ref"] = (made["e_min"] * made["e_max"]) ** 0.5
     write_flux_fits(create_flux_points(made), ours)
-    told = gammapy("write", ours, theirs, target)
+    told = gammapy("flux-write", ours, theirs, target)
     ds = xg.open_dataset(theirs)
     assert ds.gp.sed.type == target
     agrees(ds, told)
@@ -260,7 +238,7 @@ def test_datasets_of_gammapy(gammapy, tmp_path):
     ds = create_flux_points(made, name="test").gp.to_sed_type("likelihood")
     ds["mask_fit"] = ("energy", np.arange(6) > 0)
     write_flux_fits(ds, tmp_path / "ours.fits")
-    told = gammapy("dataset", tmp_path / "ours.fits", tmp_path / "theirs.fits")
+    told = gammapy("flux-dataset", tmp_path / "ours.fits", tmp_path / "theirs.fits")
     for path in ("ours.fits", "theirs.fits"):
         again = xg.open_dataset(tmp_path / path)
         np.testing.assert_array_equal(again["mask_fit"], ds["mask_fit"])
@@ -268,7 +246,7 @@ def test_datasets_of_gammapy(gammapy, tmp_path):
     profile = ds.assign_attrs(stat_type="profile")
     assert float(profile.gp.stat_sum(source())) == pytest.approx(told["test profile"], rel=1e-9)
     xg.Datasets([ds, profile.assign_attrs(name="other")]).write(tmp_path / "list.yaml")
-    listed = gammapy("list", tmp_path / "list.yaml")
+    listed = gammapy("flux-list", tmp_path / "list.yaml")
     assert listed == pytest.approx(
         {f"{name} {kind}": told[f"test {kind}"] for name in ("test", "other") for kind in ("chi2", "profile")}, rel=1e-9
     )

@@ -63,7 +63,7 @@ def test_conversion(target):
     assert out.attrs.get("history", "").endswith(f"to_sed_type({target!r})") == (target != "dnde")
 
 
-@settings(max_examples=15)
+@settings(max_examples=5)
 @given(st.permutations(list(SED_TYPES)), st.floats(1.2, 4), st.integers(1, 5))
 def test_conversions_are_a_group(order, index, n):
     """Any way from one type to another gives the same numbers, and back the first ones."""

@@ -1,11 +1,4 @@
-"""Run by a Python that has gammapy: tells what gammapy reads in a file of flux points, or writes one.
-
-A line on stdin is a JSON list, ``["read", PATH]``, ``["write", FROM, TO, SED_TYPE]``, ``["dataset", FROM, TO]`` or
-``["list", PATH]``; a line of JSON is the answer.
-"""
-
-import json
-import sys
+"""What gammapy reads in a file of flux points, and how it writes it again."""
 
 import numpy as np
 from gammapy.datasets import Datasets, FluxPointsDataset
@@ -49,17 +42,24 @@ def describe(points):
     }
 
 
-for line in sys.stdin:
-    command, path, *rest = json.loads(line)
-    if command == "list":
-        print(json.dumps(statistics(Datasets.read(path))), flush=True)
-        continue
-    if command == "dataset":
-        dataset = FluxPointsDataset.read(path, name="test")
-        dataset.write(rest[0], overwrite=True)
-        print(json.dumps(statistics([dataset])), flush=True)
-        continue
+def read(path):
+    return describe(FluxPoints.read(path))
+
+
+def write(path, to, sed_type):
     points = FluxPoints.read(path)
-    if command == "write":
-        points.write(rest[0], sed_type=rest[1], overwrite=True)
-    print(json.dumps(describe(points)), flush=True)
+    points.write(to, sed_type=sed_type, overwrite=True)
+    return describe(points)
+
+
+def rewrite_dataset(path, to):
+    dataset = FluxPointsDataset.read(path, name="test")
+    dataset.write(to, overwrite=True)
+    return statistics([dataset])
+
+
+def statistics_of_list(path):
+    return statistics(Datasets.read(path))
+
+
+COMMANDS = {"flux-read": read, "flux-write": write, "flux-dataset": rewrite_dataset, "flux-list": statistics_of_list}

@@ -1,10 +1,5 @@
-"""Read models with gammapy, evaluate them, and write them again.
+"""What gammapy reads in a file of models and what values they have, and how it writes them again."""
 
-Run with an interpreter that has gammapy: ``python models_gammapy.py models.yaml points.json out.yaml out.json``.
-"""
-
-import json
-import sys
 from pathlib import Path
 
 import astropy.units as u
@@ -12,8 +7,7 @@ import numpy as np
 from gammapy.modeling.models import Models
 
 
-def main(models_path, points_path, yaml_path, json_path):
-    points = json.loads(Path(points_path).read_text())
+def evaluate(models_path, points, yaml_path):
     energy = points["energy"] * u.TeV
     lon, lat = points["lon"] * u.deg, points["lat"] * u.deg
     models = Models.read(models_path)
@@ -29,8 +23,7 @@ def main(models_path, points_path, yaml_path, json_path):
             entry["evaluation_radius"] = spatial.evaluation_radius.to_value("deg")
         values[model.name] = entry
     Path(yaml_path).write_text(models.to_yaml())
-    Path(json_path).write_text(json.dumps(values))
+    return values
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+COMMANDS = {"models": evaluate}

@@ -1,8 +1,5 @@
 """Models written by xgamma are read by gammapy, and those that gammapy writes by xgamma."""
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,20 +22,14 @@ POINTS = {
 
 
 @pytest.fixture
-def round_trip(tmp_path):
+def round_trip(gammapy, tmp_path):
     """Send models through gammapy: gives the models that it writes and the values that it finds."""
-    python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")
-    if not python:
-        pytest.skip("needs gammapy: set XGAMMA_GAMMAPY_PYTHON to an interpreter that has it")
 
     def send(models):
-        models.write(tmp_path / "models.yaml")
-        (tmp_path / "points.json").write_text(json.dumps(POINTS))
-        names = ("models.yaml", "points.json", "out.yaml", "out.json")
-        command = [python, str(HERE / "models_gammapy.py"), *(str(tmp_path / name) for name in names)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
-        assert done.returncode == 0, done.stderr
-        return Models.read(tmp_path / "out.yaml"), json.loads((tmp_path / "out.json").read_text())
+        ours, theirs = tmp_path / "models.yaml", tmp_path / "out.yaml"
+        models.write(ours)
+        values = gammapy("models", ours, POINTS, theirs)
+        return Models.read(theirs), values
 
     return send
 
