@@ -16,7 +16,7 @@ __all__ = ["Bins", "bins_of"]
 
 Array = NDArray[np.float64]
 
-_TINY = 1e-20
+TINY = 1e-20
 """A background at or below it is no background: its bins are evaluated one by one."""
 
 
@@ -137,7 +137,7 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
         if name in ds:
             inside &= values(name).astype(bool, copy=False)
     background = np.array(values("background")) if "background" in ds else np.zeros(shape)
-    good = background > _TINY
+    good = background > TINY
     some = inside & (every | (n != 0) | ~(background >= 0))
     # Bins of a pixel lie side by side, and pixels of a row.
     chosen = np.flatnonzero(some.transpose(1, 2, 0))
@@ -157,7 +157,7 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
         e=e,
         y=rows[y],
         x=columns[x],
-        bare=~(b > _TINY),
+        bare=~(b > TINY),
         sum_b=np.where(good, background, 0.0).sum(axis=(1, 2), dtype=np.float64),
         grid=whole,
         rows=rows,

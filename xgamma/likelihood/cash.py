@@ -15,29 +15,57 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import statistic
 from xgamma.kernels.statistic import TRUNCATION
+from xgamma.likelihood.active import Active, Stack, active_of, places_of, stack_of
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
+from xgamma.likelihood.expansion import Expansion
 from xgamma.likelihood.source import Contribution
-from xgamma.likelihood.spectrum import Spectrum
+from xgamma.likelihood.spectrum import SCALES, Spectrum
 
 __all__ = ["CashTerm", "cash_term"]
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _MARGIN = 1e-9
 """Predictions of at least so much of the background are far from the truncation."""
 
 
 @dataclass(frozen=True)
-class _Active:
-    """Bins whose prediction is not the background alone, and sums over the others."""
+class _Prediction:
+    """What is predicted for one parameter vector.
 
-    bins: NDArray[np.intp]
-    n: Array
-    b: Array
-    e: NDArray[np.intp]
-    bare: NDArray[np.intp]
-    other_n: Array
-    other_log: float
+    Attributes
+    ----------
+    factor : ndarray, shape (energy,)
+        Factor on the background.
+    parts : list of Contribution
+        The sources.
+    active : Active
+        The bins with more than a background.
+    places : list of ndarray of int
+        Where the bins of each source lie among them.
+    stacked : bool
+        Whether the matrix of all sources holds.
+    mu : ndarray
+        Predictions in the active bins.
+    low : ndarray of bool, or None
+        Which of them, bare bins apart, are cut off; None if there is none.
+    below : ndarray of bool, or None
+        The same for the deep bins.
+    lacking : float
+        What the sum of predictions lacks in these two.
+    """
+
+    factor: Array
+    parts: list[Contribution]
+    active: Active
+    places: list[NDArray[np.intp]]
+    stacked: bool
+    mu: Array
+    low: Flags | None
+    below: Flags | None
+    lacking: float
 
 
 @dataclass(frozen=True)
@@ -56,10 +84,16 @@ class CashTerm:
         The source models.
     logs : ndarray, shape (bin,)
         Counts x logarithm of the background, 0 in bare bins.
-    still : _Active
+    still : Active
         The bins of all sources where they were compiled.
-    places : tuple of ndarray
+    places : list of ndarray
         Where the bins of each source lie in it.
+    stack : Stack
+        Counts of all sources there.
+    deep : Deep
+        Bins without counts in which the prediction may be cut off.
+    constant : tuple of ndarray, or None
+        Factor on the background, and the background of the active bins times it, where no parameter of it is free.
     """
 
     name: str
@@ -67,61 +101,101 @@ class CashTerm:
     background: Spectrum | None
     sources: tuple[Any, ...]
     logs: Array
-    still: _Active
-    places: tuple[Any, ...]
+    still: Active
+    places: list[NDArray[np.intp]]
+    stack: Stack
+    deep: Deep
+    constant: tuple[Array, Array] | None
 
     def _factor(self, x: Array) -> Array:
-        return np.ones(self.bins.sum_b.size) if self.background is None else self.background(x)
-
-    def _collect(self, parts: list[Contribution]) -> tuple[_Active, Any]:
-        if all(part.still for part in parts):
-            return self.still, self.places
-        active = _active(self.bins, self.logs, [part.fixed.bins for part in parts])
-        place = np.zeros(self.bins.n.size, dtype=np.intp)
-        place[active.bins] = np.arange(active.bins.size)
-        return active, [place[part.fixed.bins] for part in parts]
-
-    def _predict(self, x: Array, slopes: bool) -> tuple[Any, ...] | None:
-        """Prediction in the active bins; None where one may be cut off and sums do not hold."""
-        factor = self._factor(x)
-        parts = [source.at(x, slopes) for source in self.sources]
-        lowest: Any = sum((part.lowest() for part in parts), 0.0)
-        if not all(part.bounded for part in parts):
-            return None
-        if (factor < 0).any() or not (factor > TRUNCATION)[self.bins.sum_b > 0].all():
-            return None
-        if np.any(lowest < 0) or np.any(np.isnan(lowest)):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                depth = lowest / factor
-            if not (depth > -1 + _MARGIN).all():
-                return None
-        active, places = self._collect(parts)
-        mu = active.b * factor[active.e]
-        for part, place in zip(parts, places, strict=True):
-            mu[place] += part.signal
-        return factor, parts, active, places, mu
+        if self.constant is not None:
+            return self.constant[0]
+        assert self.background is not None
+        return self.background(x)
 
     @property
     def n_bins(self) -> int:
         """Number of bins inside the masks."""
         return int(np.count_nonzero(self.bins.inside))
 
+    def _predict(self, x: Array, order: int, free: Flags | None = None) -> _Prediction | None:
+        """Prediction in the active bins; None where one may be cut off and sums do not hold."""
+        factor = self._factor(x)
+        parts = [source.at(x, order, free) for source in self.sources]
+        if not all(part.bounded for part in parts):
+            return None
+        if (factor < 0).any() or not (factor > TRUNCATION)[self.bins.sum_b > 0].all():
+            return None
+        negative = [bool((part.coefficients < 0).any()) for part in parts]
+        below, lacking = None, 0.0
+        if any(negative):
+            if not self._is_shallow(factor, parts):
+                return None
+            found = self._below(factor, parts)
+            if found is None:
+                return None
+            below, lacking = found
+        still = all(part.still for part in parts)
+        active, places = self.still, self.places
+        if not still:
+            reached = [part.fixed.bins for part in parts]
+            active = active_of(self.bins, self.logs, reached)
+            places = places_of(self.bins, active, reached)
+        stacked = still and not active.bare.size
+        if still and self.constant is not None:
+            mu = self.constant[1]
+        else:
+            mu = active.b * factor.take(active.e)
+        if stacked and parts:
+            mu = mu + self.stack.matrix @ np.concatenate([part.coefficients for part in parts])
+        elif parts:
+            mu = mu.copy()
+            for part, place in zip(parts, places, strict=True):
+                mu[place] += part.signal
+        low = None
+        if any(negative) and mu.size and not mu.min() > TRUNCATION:
+            low = ~(mu > TRUNCATION)
+            low[active.bare] = False
+            lacking += float((TRUNCATION - mu[low]).sum())
+        return _Prediction(factor, parts, active, places, stacked, mu, low, below, lacking)
+
+    def _is_shallow(self, factor: Array, parts: list[Contribution]) -> bool:
+        """Whether nothing is cut off in bins that are not kept."""
+        depth = np.zeros(factor.size)
+        for part, worst in zip(parts, self.deep.worst, strict=True):
+            negative = part.coefficients < 0
+            depth += part.coefficients[negative] @ (worst if part.still else part.fixed.worst)[negative]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return bool((np.where(depth == 0, 0.0, depth / factor) > -1 + _MARGIN).all())
+
+    def _below(self, factor: Array, parts: list[Contribution]) -> tuple[Flags | None, float] | None:
+        """Which deep bins are cut off, and what the sum lacks there; None where that is not known."""
+        deep = self.deep
+        mu = deep.b * factor.take(deep.e)
+        for part, place, matrix in zip(parts, deep.places, deep.matrices, strict=True):
+            if part.still:
+                mu[place] += matrix @ part.coefficients
+        below = ~(mu > TRUNCATION)
+        if not below.any():
+            return None, 0.0
+        # A source that has moved adds to these bins what is not known.
+        return (below, float((TRUNCATION - mu[below]).sum())) if all(part.still for part in parts) else None
+
     def __call__(self, x: Array) -> float:
         """Cash statistic for a parameter vector."""
-        found = self._predict(x, slopes=False)
-        if found is None:
-            return self._dense(x, slopes=False)[0]
-        return self._value(*found)
+        found = self._predict(x, 0)
+        return self._dense(x, 0).value if found is None else self._value(found)
 
-    def _value(self, factor: Array, parts: list[Contribution], active: _Active, places: Any, mu: Array) -> float:
-        total = float(factor @ self.bins.sum_b) + sum(float(p.fixed.total @ p.coefficients) for p in parts)
-        bare = np.maximum(mu[active.bare], TRUNCATION)
-        mu = np.maximum(mu, TRUNCATION)
-        return 2 * (total + float(bare.sum()) - self._others(active, factor) - float(active.n @ np.log(mu)))
-
-    def _others(self, active: _Active, factor: Array) -> float:
-        some = active.other_n != 0
-        return active.other_log + float(active.other_n[some] @ np.log(factor[some]))
+    def _value(self, found: _Prediction) -> float:
+        active, mu, factor = found.active, found.mu, found.factor
+        total = float(factor @ self.bins.sum_b) + found.lacking
+        for part in found.parts:
+            total += float(part.fixed.total @ part.coefficients)
+        if mu.size and not mu.min() > TRUNCATION:
+            mu = np.maximum(mu, TRUNCATION)
+        if active.bare.size:
+            total += float(mu[active.bare].sum())
+        return 2 * (total - active.others(factor) - active.log_sum(mu))
 
     def gradient(self, x: Array) -> Array:
         """Return the derivatives of the statistic."""
@@ -129,29 +203,85 @@ class CashTerm:
 
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """Return the statistic and its derivatives."""
-        found = self._predict(x, slopes=True)
+        found = self._predict(x, 1)
         if found is None:
-            return self._dense(x, slopes=True)
-        factor, parts, active, places, mu = found
-        out = np.zeros(x.size)
+            dense = self._dense(x, 1)
+            return dense.value, dense.gradient
+        return self._value(found), self._slopes(found, x)[0]
+
+    def expand(self, x: Array, free: Flags | None = None) -> Expansion:
+        """Return the statistic with first and second derivatives, see `xgamma.likelihood.Likelihood.expand`."""
+        found = self._predict(x, 2, free)
+        if found is None:
+            return self._dense(x, 2, free)
+        gradient, of_factor, of_parts = self._slopes(found, x)
+        active, mu = found.active, found.mu
+        columns, rough = np.zeros((mu.size, x.size), order="F"), np.zeros(x.size, dtype=bool)
+        out = np.zeros((x.size, x.size))
+        numbers = np.zeros((self.stack.total.size, x.size))
+        for part, place, where, slope in zip(found.parts, found.places, self.stack.parts, of_parts, strict=True):
+            for slot, row in part.slopes:
+                if found.stacked:
+                    numbers[where, slot] += row
+                else:
+                    columns[place, slot] += part.fixed.matrix @ row
+            for slot, column, _ in part.moves:
+                columns[place, slot] += column
+                rough[slot] = True
+            for i, j, row in part.bends:
+                _add(out, i, j, float(slope @ row))
+        if found.stacked and found.parts:
+            columns += self.stack.matrix @ numbers
+        if self.background is not None:
+            rows = self.background.jacobian(x)
+            curve = np.divide(active.other_n, found.factor**2, out=np.zeros(found.factor.size), where=found.factor > 0)
+            for own, row in zip(self.background.free, rows, strict=True):
+                columns[:, own.slot] += active.b * row[active.e]
+                for other, second in zip(self.background.free, rows, strict=True):
+                    out[own.slot, other.slot] += (curve * row) @ second
+            for i, j, row in self.background.bends(x):
+                _add(out, i, j, float(of_factor @ row))
+        above = mu > TRUNCATION
+        safe = np.where(above, mu, 1.0)
+        weight = np.where(above, active.n / safe**2, 0.0)
+        out += columns.T @ (columns * weight[:, None])
+        return Expansion(self._value(found), gradient, 2 * out, rough)
+
+    def _slopes(self, found: _Prediction, x: Array) -> tuple[Array, Array, list[Array]]:
+        """Return derivatives by parameters, and half of those by factors on the background and numbers of spectra."""
+        active, mu, factor = found.active, found.mu, found.factor
         above = mu > TRUNCATION
         pull = np.where(above, active.n / np.where(above, mu, 1.0), 0.0)
         # Kept bare bins are in no total: their prediction counts by itself, unless it is cut off.
         pull[active.bare] -= above[active.bare]
-        if self.background is not None:
+        if found.low is not None:
+            pull[found.low] += 1
+        out = np.zeros(x.size)
+        of_factor = self.bins.sum_b
+        if self.background is not None and self.background.free:
             some = active.other_n != 0
-            slope = self.bins.sum_b - np.bincount(active.e, pull * active.b, minlength=factor.size)
-            slope[some] -= active.other_n[some] / factor[some]
+            of_factor = of_factor - np.bincount(active.e, pull * active.b, minlength=factor.size)
+            of_factor[some] -= active.other_n[some] / factor[some]
+            if found.below is not None:
+                cut = found.below
+                of_factor -= np.bincount(self.deep.e[cut], self.deep.b[cut], minlength=factor.size)
             for free, row in zip(self.background.free, self.background.jacobian(x), strict=True):
-                out[free.slot] += slope @ row
-        for part, place in zip(parts, places, strict=True):
-            own = pull[place]
-            slope = part.fixed.total - own @ part.fixed.matrix
+                out[free.slot] += of_factor @ row
+        of_parts = []
+        stacked = self.stack.total - self.stack.matrix.T @ pull if found.stacked and found.parts else None
+        for i, (part, place) in enumerate(zip(found.parts, found.places, strict=True)):
+            if stacked is None:
+                slope = part.fixed.total - pull[place] @ part.fixed.matrix
+            else:
+                slope = stacked[self.stack.parts[i]]
+            if found.below is not None:
+                slope = slope - found.below[self.deep.places[i]] @ self.deep.matrices[i]
+            of_parts.append(slope)
             for slot, row in part.slopes:
                 out[slot] += slope @ row
             for slot, column, total in part.moves:
-                out[slot] += total - own @ column
-        return self._value(*found), 2 * out
+                out[slot] += total - pull[place] @ column
+        return 2 * out, of_factor, of_parts
 
     def npred(self, x: Array) -> Array:
         """Predicted counts of every bin, (energy, y, x) with ascending labels."""
@@ -161,46 +291,87 @@ class CashTerm:
                 mu[part] += image
         return mu
 
-    def _dense(self, x: Array, slopes: bool) -> tuple[float, Array]:
-        """Statistic and derivatives by way of every bin."""
+    def _dense(self, x: Array, order: int, free: Flags | None = None) -> Expansion:
+        """Statistic and derivatives by way of every bin; second ones without those of the prediction."""
         inside, n = self.bins.inside, self.bins.counts()
         mu = self.bins.background * self._factor(x)[:, None, None]
-        images = [item for source in self.sources for item in source.images(x, slopes)]
+        images = [item for source in self.sources for item in source.images(x, bool(order))]
         for slot, part, image in images:
             if slot is None:
                 mu[part] += image
         value = float(np.where(inside, statistic.cash(n, mu), 0.0).sum())
-        gradient = np.zeros(x.size)
-        if slopes:
+        gradient, columns = np.zeros(x.size), np.zeros((0, x.size))
+        if order:
             above = inside & (mu > TRUNCATION)
             pull = np.where(above, 1 - n / np.where(above, mu, 1.0), 0.0)
-            for slot, part, image in images:
-                if slot is not None:
-                    gradient[slot] += 2 * float((pull[part] * image).sum())
+            chosen = np.flatnonzero(above & (n != 0)) if order > 1 else np.zeros(0, dtype=np.intp)
+            columns = np.zeros((chosen.size, x.size))
+            slopes = [item for item in images if item[0] is not None]
             if self.background is not None:
-                per_energy = (pull * self.bins.background).sum(axis=(1, 2))
-                for free, row in zip(self.background.free, self.background.jacobian(x), strict=True):
-                    gradient[free.slot] += 2 * float(per_energy @ row)
-        return value, gradient
+                rows = zip(self.background.free, self.background.jacobian(x), strict=True)
+                everything = np.s_[:, :, :]
+                slopes += [(own.slot, everything, self.bins.background * row[:, None, None]) for own, row in rows]
+            for slot, part, image in slopes:
+                gradient[slot] += 2 * float((pull[part] * image).sum())
+                if order > 1:
+                    full = np.zeros(mu.shape)
+                    full[part] = image
+                    columns[:, slot] += full.ravel()[chosen]
+            weight = n.ravel()[chosen] / mu.ravel()[chosen] ** 2
+            columns *= np.sqrt(weight)[:, None]
+        return Expansion(value, gradient, 2 * columns.T @ columns, np.ones(x.size, dtype=bool))
 
 
-def _active(bins: Bins, logs: Array, reached: list[NDArray[np.intp]]) -> _Active:
-    """Collect the bins that sources reach, and bare bins."""
-    flags = bins.bare.copy()
-    for index in reached:
-        flags[index] = True
-    chosen = np.flatnonzero(flags)
-    e, n = bins.e[chosen], bins.n[chosen]
-    size = bins.sum_b.size
-    # Sums of whole numbers are exact, so that nothing is left where all bins are active.
-    other = (np.bincount(bins.e, bins.n, minlength=size) - np.bincount(e, n, minlength=size)).astype(np.float64)
-    bare = np.flatnonzero(bins.bare[chosen])
-    return _Active(chosen, n, bins.b[chosen], e, bare, other, float(logs.sum() - logs[chosen].sum()))
+def _add(matrix: Array, i: int, j: int, value: float) -> None:
+    """Add to a symmetric matrix."""
+    matrix[i, j] += value
+    if i != j:
+        matrix[j, i] += value
 
 
-def cash_term(name: str, bins: Bins, background: Spectrum | None, sources: tuple[Any, ...]) -> CashTerm:
-    """Compile the Cash statistic of a dataset."""
+def _may_be_negative(source: Any, x: Array) -> bool:
+    """Whether a flux can fall below zero."""
+    scales = [free for free in source.spectrum.free if free.name in SCALES]
+    return bool((source.reduced(x) < 0).any()) or any(free.lower < 0 for free in scales)
+
+
+def cash_term(
+    name: str,
+    bins: Bins,
+    background: Spectrum | None,
+    sources: tuple[Any, ...],
+    images: list[list[Image]],
+    x: Array,
+) -> CashTerm:
+    """Compile the Cash statistic of a dataset.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset.
+    bins : Bins
+        Its bins.
+    background : Spectrum or None
+        Factor on the background in each energy; None for 1.
+    sources : tuple
+        The source models.
+    images : list of lists of Image
+        What they predict where they stand; empty for a spectrum.
+    x : ndarray
+        The parameter vector.
+    """
     logs = np.where(bins.bare, 0.0, bins.n * np.log(np.where(bins.bare, 1.0, bins.b)))
-    still = _active(bins, logs, [source.fixed.bins for source in sources])
-    places = tuple(np.searchsorted(still.bins, source.fixed.bins) for source in sources)
-    return CashTerm(name, bins, background, sources, logs, still, places)
+    fixed = [source.fixed for source in sources]
+    reached = [part.bins for part in fixed]
+    still = active_of(bins, logs, reached)
+    places = places_of(bins, still, reached)
+    if images and any(_may_be_negative(source, x) for source in sources):
+        deep = deep_of(bins, images, [source.reduced(x) for source in sources])
+    else:
+        deep = nowhere(bins, [np.full_like(part.worst, np.inf) if images else part.worst for part in fixed])
+    constant = None
+    if background is None or not background.free:
+        factor = np.ones(bins.sum_b.size) if background is None else background(x)
+        constant = factor, still.b * factor[still.e]
+    stack = stack_of(still, fixed, places)
+    return CashTerm(name, bins, background, sources, logs, still, places, stack, deep, constant)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xgamma.coords import Axis
 from xgamma.kernels import radial
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.deep import Image
 from xgamma.likelihood.lookup import Lookups
 from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
@@ -100,18 +101,23 @@ class MapSource:
     reach: float
     point: PointWindow | None = None
 
-    def at(self, x: Array, slopes: bool) -> Contribution:
-        """Return the counts for a parameter vector."""
+    def at(self, x: Array, order: int = 0, free: NDArray[np.bool_] | None = None) -> Contribution:
+        """Return the counts for a parameter vector, with derivatives up to an order.
+
+        Those of position and shape are of first order at most, and taken only for the free places in the vector.
+        """
         still = self.spatial.values(x) == self.start
-        if still and not (slopes and self.spatial.free):
-            return contribution(self.fixed, self.reduced, x, slopes)
+        moving = bool(order) and any(free is None or free[own.slot] for own in self.spatial.free)
+        if still and not moving:
+            return contribution(self.fixed, self.reduced, x, order)
         model = self.spatial.at(x)
-        jacobian = self.spectrum.jacobian(x) if slopes else np.zeros((0, self.spectrum.size))
-        fluxes = np.concatenate([self.spectrum(x)[None], jacobian])
+        jacobian = self.spectrum.jacobian(x) if order else np.zeros((0, self.spectrum.size))
+        bends = self.spectrum.bends(x) if order > 1 else []
+        fluxes = np.stack([self.spectrum(x), *jacobian, *(row for *_, row in bends)])
         evaluate: Callable[[Any, Array], Fixed] = self._about_point
         if self.point is None or not self.point.holds(*self._labels(model)):
             items = self.items if still else self._items(model)
-            plans = self._plans(items) if slopes else None
+            plans = self._plans(items) if order else None
 
             def evaluate(model: Any, fluxes: Array) -> Fixed:
                 there = items if model is start else self._items(model, items)
@@ -120,17 +126,15 @@ class MapSource:
         start = model
         fixed = evaluate(model, fluxes)
         unit = np.eye(len(fluxes))
-        pairs = zip(self.spectrum.free, unit[1:], strict=False)
-        rows = [(free.slot, row) for free, row in pairs]
-        out = Contribution(fixed, unit[0], rows, still=False, bounded=bool((fluxes[0] >= 0).all()))
-        if not slopes:
-            return out
+        rows = [(own.slot, row) for own, row in zip(self.spectrum.free, unit[1:], strict=False)]
+        pairs = [(i, j, row) for (i, j, _), row in zip(bends, unit[1 + len(jacobian) :], strict=True)]
         moves = []
-        for slot, stencil in self._stencils(x, model):
+        for slot, stencil in self._stencils(x, model, free) if moving else []:
             there = [(weight, evaluate(moved, fluxes[:1])) for weight, moved in stencil]
             column = np.sum([weight * part.matrix[:, 0] for weight, part in there], axis=0)
             moves.append((slot, column, float(sum(weight * part.total[0] for weight, part in there))))
-        return replace(out, moves=moves)
+        slopes = rows if order else []
+        return Contribution(fixed, unit[0], slopes, pairs, moves, still=False, bounded=bool((fluxes[0] >= 0).all()))
 
     def images(self, x: Array, slopes: bool) -> list[tuple[int | None, Any, Array]]:
         """Return counts in all bins and their derivatives: (place in the vector or None, part of the map, counts)."""
@@ -223,7 +227,9 @@ class MapSource:
             out.append(plan_of(self.bins.grid, item.component, normalized, item.response.rad))
         return out
 
-    def _stencils(self, x: Array, model: Any) -> list[tuple[int, list[tuple[float, Any]]]]:
+    def _stencils(
+        self, x: Array, model: Any, which: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, list[tuple[float, Any]]]]:
         """Return models around one, with the weights that give the derivative for each parameter of shape and position.
 
         Models that vary within a pixel are sampled at points: only on the scale of these are they smooth.
@@ -238,6 +244,8 @@ class MapSource:
         size = _WIDE_STEP if sharp else _STEP
         out = []
         for free in self.spatial.free:
+            if which is not None and not which[free.slot]:
+                continue
             value = x[free.slot] * free.factor
             step = size * max(abs(value), 1e-2 * free.scale)
             if free.name in ("lon_0", "lat_0"):
@@ -287,8 +295,8 @@ def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
 
 def map_source(
     ds: xr.Dataset, bins: Bins, model: SkyModel, spectrum: Spectrum, spatial: Part, x: Array, lookups: Lookups | None
-) -> MapSource:
-    """Compile a source on a map."""
+) -> tuple[MapSource, list[Image]]:
+    """Compile a source on a map; return its counts where it stands as well."""
     assert bins.grid is not None
     reduced, shape = simplify(spectrum, x)
     components = components_of(ds, bins.grid, [model])
@@ -296,7 +304,7 @@ def map_source(
     payloads = [Payload(shared, component) for component in components if component.target & bins.whole]
     items = [place(payload, bins.whole) for payload in payloads]
     centre = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV").center
-    fixed = compiled(bins, items, centre, None if shape is None else shape[None])
+    fixed, images = compiled(bins, items, centre, None if shape is None else shape[None])
     payload, common = None, {}
     if spatial.free:
         # A source that starts outside of the map may come in.
@@ -310,7 +318,7 @@ def map_source(
     once = len(items) == 1 and len(turns_of(bins.grid)) == 1
     if spatial.free and once and items[0].component.is_point and items[0].response.profiles is not None:
         point = point_window(bins, items[0].component)
-    return MapSource(
+    source = MapSource(
         name=model.name,
         bins=bins,
         energy_true=centre,
@@ -326,3 +334,4 @@ def map_source(
         reach=psf_reach(ds) if use_psf else 0.0,
         point=point,
     )
+    return source, images

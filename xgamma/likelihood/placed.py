@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from xgamma.kernels.convolve import ROUNDING as EXTENDED_ROUNDING
 from xgamma.likelihood.bins import Bins
-from xgamma.likelihood.source import Fixed, fixed_of, ratio_to_background
+from xgamma.likelihood.deep import Image
+from xgamma.likelihood.source import Fixed, fixed_of
 from xgamma.predict.component import Component
 from xgamma.predict.response import Exposure, Payload, Response
 from xgamma.predict.tile import ROUNDING as POINT_ROUNDING
@@ -66,44 +67,37 @@ def weights_of(fluxes: Array, edisp: Array) -> Array:
     return (fluxes.T[:, :, None] * edisp[:, None, :]).reshape(edisp.shape[0], -1)
 
 
-def compiled(bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array | None) -> Fixed:
-    """Return counts for each of some fluxes (k, energy_true), or for each true energy."""
+def compiled(
+    bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array | None
+) -> tuple[Fixed, list[Image]]:
+    """Return counts for each of some fluxes (k, energy_true), or for each true energy; and all of them as images."""
     nenergy, ntrue = bins.inside.shape[0], energy_true.size
     k = ntrue if fluxes is None else len(fluxes)
-    chosen, rows, total, worst = [np.zeros(0, np.intp)], [np.zeros((0, k))], np.zeros(k), np.zeros((k, nenergy))
-    noise = np.zeros((k, nenergy))
+    chosen, rows, total = [np.zeros(0, np.intp)], [np.zeros((0, k))], np.zeros(k)
+    noise, out = np.zeros((k, nenergy)), []
     for item in items:
         edisp, window = item.response.edisp, item.window
         along_y, along_x, place_y, place_x = bins.slices(window)
-        inside = bins.inside[:, along_y, along_x]
-        background = bins.background[:, along_y, along_x]
+        inside = bins.inside[:, along_y, along_x].reshape(nenergy, -1).astype(np.float64)
         index = bins.within(window)
         e, y, x = bins.e[index], bins.y[index] - window.y_0, bins.x[index] - window.x_0
-        pixels = np.ix_(np.arange(k), place_y, place_x)
         if fluxes is None and not item.response.reconstructed:
             # One image for each true energy: the dispersion is applied to bins and sums alone.
             images = item.counts(bins, energy_true, np.eye(ntrue), exact=True)
             rows.append(images[:, y, x].T * edisp[:, e].T)
-            part = images[pixels]
-            per_energy = [(part, edisp[:, i]) for i in range(nenergy)]
+            sums = images[:, place_y][:, :, place_x].reshape(k, -1) @ inside.T
+            total += (sums * edisp).sum(axis=1)
             noise += item.rounding(bins, images)[:, None] * edisp
+            out.append(Image(window, images, edisp))
         else:
             matrix = weights_of(np.eye(ntrue) if fluxes is None else fluxes, edisp)
             images = item.counts(bins, energy_true, matrix, exact=True).reshape(k, nenergy, *window.shape)
             rows.append(images[:, e, y, x].T)
-            per_energy = [(images[:, i][pixels], np.ones(k)) for i in range(nenergy)]
-            counts = np.abs(matrix).reshape(ntrue, k, nenergy)
-            noise += item.rounding(bins, images, counts)
+            total += images[:, :, place_y][..., place_x].reshape(k, -1) @ inside.ravel()
+            noise += item.rounding(bins, images, np.abs(matrix).reshape(ntrue, k, nenergy))
+            out.append(Image(window, images))
         chosen.append(index)
-        for i, (part, weight) in enumerate(per_energy):
-            some = inside[i]
-            if not some.any() or not weight.any():
-                continue
-            values = part[:, some]
-            total += values.sum(axis=1) * weight
-            ratio = ratio_to_background(values, background[i][some])
-            worst[:, i] += np.where(weight > 0, ratio * np.where(weight > 0, weight, 1.0), 0.0)
-    return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total, worst, noise)
+    return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total, noise=noise), out
 
 
 def evaluated(
@@ -128,4 +122,4 @@ def evaluated(
         chosen.append(index)
         rows.append(images[:, e, y, x].T)
         total += part.reshape(k, -1) @ bins.inside[:, along_y, along_x].ravel()
-    return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total, np.zeros((k, bins.inside.shape[0])))
+    return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xgamma.likelihood.parameters import Free, Part
 
-__all__ = ["Linear", "Spectrum", "simplify"]
+__all__ = ["SCALES", "Linear", "Spectrum", "simplify"]
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,9 @@ _STEP = 5e-4
 """Step of the differences relative to a parameter: the error of the five-point rule and rounding are then alike."""
 _CENTRAL = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12
 _FORWARD = np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([-25.0, 48.0, -36.0, 16.0, -3.0]) / 12
-_SCALES = ("amplitude", "norm", "const")
+_BEND_STEP = 2e-3
+"""The same for second derivatives, by three points."""
+SCALES = ("amplitude", "norm", "const")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,43 @@ class Spectrum:
         table = self.many(columns)
         return np.stack([weights @ table[start : start + weights.size] for weights, start in rules])
 
+    def bends(self, x: Array) -> list[tuple[int, int, Array]]:
+        """Return second derivatives: places of two parameters in the vector, the first not behind the second, and rows.
+
+        Pairs without one are left out. Next to a limit they are those of a place two steps inside.
+        """
+        here = self.part.values(x)
+        step = {free.name: _BEND_STEP * max(abs(here[free.name]), 1e-2 * free.scale) for free in self.free}
+        for free in self.free:
+            low, high = free.lower + step[free.name], free.upper - step[free.name]
+            here[free.name] = min(max(here[free.name], low), high) if low < high else here[free.name]
+        pairs = [(i, j) for i in range(len(self.free)) for j in range(i, len(self.free))]
+        rules = [
+            [(1, 0, 1.0), (0, 0, -2.0), (-1, 0, 1.0)] if i == j
+            else [(1, 1, 0.25), (1, -1, -0.25), (-1, 1, -0.25), (-1, -1, 0.25)]
+            for i, j in pairs
+        ]  # fmt: skip
+        columns = {
+            free.name: np.array([
+                here[free.name] + step[free.name] * ((k == i) * a + (k == j != i) * b)
+                for (i, j), rule in zip(pairs, rules, strict=True) for a, b, _ in rule
+            ])
+            for k, free in enumerate(self.free)
+        }  # fmt: skip
+        table = self.many(columns) if pairs else np.zeros((0, self.size))
+        out, start = [], 0
+        for (i, j), rule in zip(pairs, rules, strict=True):
+            one, two = self.free[i], self.free[j]
+            part = table[start : start + len(rule)]
+            start += len(rule)
+            row = np.array([weight for *_, weight in rule]) @ part
+            # What rounding leaves of a straight line is nothing.
+            row[np.abs(row) < 1e-9 * np.abs(part).max(axis=0, initial=0.0)] = 0.0
+            if row.any():
+                low, high = sorted((one.slot, two.slot))
+                out.append((low, high, row * (one.factor * two.factor / (step[one.name] * step[two.name]))))
+        return out
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -105,6 +144,10 @@ class Linear:
         """Return derivatives (parameter, 1)."""
         return np.array([[free.factor] for free in self.free]).reshape(-1, 1)
 
+    def bends(self, x: Array) -> list[tuple[int, int, Array]]:
+        """Return second derivatives, of which there are none."""
+        return []
+
 
 def simplify(spectrum: Spectrum, x: Array) -> tuple[Spectrum | Linear, Array | None]:
     """Reduce a spectrum of which only a scale is free, or nothing.
@@ -118,7 +161,7 @@ def simplify(spectrum: Spectrum, x: Array) -> tuple[Spectrum | Linear, Array | N
     """
     if not spectrum.free:
         return Linear(()), spectrum(x)
-    if len(spectrum.free) > 1 or spectrum.free[0].name not in _SCALES:
+    if len(spectrum.free) > 1 or spectrum.free[0].name not in SCALES:
         return spectrum, None
     name = spectrum.free[0].name
     once, twice = spectrum.many({name: np.array([1.0, 2.0]) * spectrum.free[0].scale})

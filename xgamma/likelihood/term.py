@@ -9,6 +9,7 @@ import xarray as xr
 from xgamma.coords import Axis, SkyGrid
 from xgamma.likelihood.bins import bins_of
 from xgamma.likelihood.cash import cash_term
+from xgamma.likelihood.deep import Image
 from xgamma.likelihood.fluxpoints import flux_term
 from xgamma.likelihood.lookup import lookups_of
 from xgamma.likelihood.mapsource import map_source
@@ -65,6 +66,7 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
     lookups = lookups_of(responses, bins.grid.frame) if moving and bins.grid is not None else None
     axis = Axis.from_dataset(responses["exposure"], "energy_true").to("TeV") if sources else None
     compiled: list[Any] = []
+    images: list[list[Image]] = []
     for model in sources:
         assert axis is not None
         spectrum = Spectrum(part_of(model.spectral_model, slots), axis.lower.copy(), axis.upper.copy())
@@ -78,7 +80,9 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
                 "ConstantSpatialModel."
             )
         spatial = part_of(model.spatial_model, slots)
-        compiled.append(map_source(responses, bins, model, spectrum, spatial, x, lookups))
+        one, seen = map_source(responses, bins, model, spectrum, spatial, x, lookups)
+        compiled.append(one)
+        images.append(seen)
     if on_off:
         return wstat_term(ds, name, bins, tuple(compiled))
     scaling = [model for model in chosen if isinstance(model, FoVBackgroundModel)]
@@ -90,4 +94,4 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
     if scaling and "background" in ds:
         energy = Axis.from_dataset(ds["background"], "energy").to("TeV").center.copy()
         background = Spectrum(part_of(scaling[0].spectral_model, slots), energy, energy)
-    return cash_term(name, bins, background, tuple(compiled))
+    return cash_term(name, bins, background, tuple(compiled), images, x)

@@ -48,7 +48,7 @@ class WstatTerm:
 
     def __call__(self, x: Array) -> float:
         """W statistic for a parameter vector."""
-        return self._value(self._signal([source.at(x, False) for source in self.sources]))
+        return self._value(self._signal([source.at(x) for source in self.sources]))
 
     def _signal(self, parts: list[Contribution]) -> Array:
         mu = np.zeros(self.bins.n.size)
@@ -69,7 +69,7 @@ class WstatTerm:
 
         The background is the best one, so that the statistic does not depend on it to first order.
         """
-        parts = [source.at(x, True) for source in self.sources]
+        parts = [source.at(x, 1) for source in self.sources]
         mu = self._signal(parts)
         some = self.alpha > 0
         n, alpha = self.bins.n[some], self.alpha[some]
