@@ -142,10 +142,7 @@ class CashTerm:
             active = active_of(self.bins, self.logs, reached)
             places = places_of(self.bins, active, reached)
         stacked = still and not active.bare.size
-        if still and self.constant is not None:
-            mu = self.constant[1]
-        else:
-            mu = active.b * factor.take(active.e)
+        mu = self.constant[1] if still and self.constant is not None else active.b * factor.take(active.e)
         if stacked and parts:
             mu = mu + self.stack.matrix @ np.concatenate([part.coefficients for part in parts])
         elif parts:

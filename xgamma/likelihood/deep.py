@@ -108,7 +108,7 @@ def deep_of(bins: Bins, images: list[list[Image]], numbers: list[Array]) -> Deep
 
 
 def _signal(image: Image, numbers: Array) -> Array:
-    """Counts (energy, y, x)."""
+    """Sum counts over the numbers of a spectrum, shape (energy, y, x)."""
     if image.edisp is None:
         return np.tensordot(numbers, image.values, axes=1)
     return np.tensordot((image.edisp * numbers[:, None]).T, image.values, axes=1)

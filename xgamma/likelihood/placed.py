@@ -67,9 +67,7 @@ def weights_of(fluxes: Array, edisp: Array) -> Array:
     return (fluxes.T[:, :, None] * edisp[:, None, :]).reshape(edisp.shape[0], -1)
 
 
-def compiled(
-    bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array | None
-) -> tuple[Fixed, list[Image]]:
+def compiled(bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array | None) -> tuple[Fixed, list[Image]]:
     """Return counts for each of some fluxes (k, energy_true), or for each true energy; and all of them as images."""
     nenergy, ntrue = bins.inside.shape[0], energy_true.size
     k = ntrue if fluxes is None else len(fluxes)
