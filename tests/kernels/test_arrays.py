@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.kernels import dispersion
 from xgamma.kernels.convolve import block_sum, contract_convolve
 from xgamma.kernels.interpolate import bilinear_points, bracket, linear_matrix, separable
+from xgamma.kernels.lowrank import few_rows
 from xgamma.kernels.sphere import rotate
 
 
@@ -96,3 +97,51 @@ def test_bias_resolution():
     bias, resolution = dispersion.bias_resolution(matrix, np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(bias, [1.0, 0.0, np.nan])
     np.testing.assert_allclose(resolution, [0.0, 0.5, np.nan])
+
+
+@pytest.mark.parametrize("results", [2, 9])
+@pytest.mark.parametrize("exact", [True, False])
+def test_contract_convolve_every_pair(results, exact):
+    from scipy.signal import convolve2d
+
+    rng = np.random.default_rng(3)
+    images, kernels = rng.normal(size=(2, 6, 5)), rng.normal(size=(3, 3, 5))
+    weights = rng.normal(size=(6, results))
+    full = np.stack([convolve2d(a, b) for a in images for b in kernels])
+    expected = np.tensordot(weights.T, full, axes=1)[:, 1:7, 2:6]
+    actual = contract_convolve(images, kernels, weights, slice(1, 7), slice(2, 6), exact, every_pair=True)
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(4, 12), m=st.integers(1, 2000), rank=st.integers(1, 2))
+@settings(max_examples=20, deadline=None)
+def test_few_rows(seed, n, m, rank):
+    rng = np.random.default_rng(seed)
+    rows = np.exp(rng.normal(size=(n, 1), scale=9)) * (rng.uniform(size=(n, rank)) @ rng.uniform(size=(rank, m)))
+    rows[rng.integers(n)] = 0
+    found = few_rows(rows)
+    if found is not None:
+        chosen, coefficients = found
+        assert chosen.size <= rank
+        error = np.abs(coefficients @ rows[chosen] - rows).max(axis=1)
+        assert (error <= 5e-15 * np.abs(rows).max(axis=1)).all()
+
+
+def test_few_rows_of_one_shape():
+    shape = np.random.default_rng(4).uniform(size=1000)
+    chosen, coefficients = few_rows(np.geomspace(1e-3, 1e9, 7)[:, None] * shape)
+    assert chosen.size == 1
+    np.testing.assert_allclose(coefficients.ravel() / coefficients[0], np.geomspace(1, 1e12, 7), rtol=1e-14)
+
+
+@pytest.mark.parametrize("where", [0, 1, 999])
+def test_no_few_rows(where):
+    rows = np.ones((6, 1000))
+    rows[np.arange(6), (where + np.arange(6) * 3) % 1000] = 2.0
+    assert few_rows(rows) is None
+    assert few_rows(np.random.default_rng(5).uniform(size=(5, 8))) is None
+    assert few_rows(np.ones((1, 5))) is None
+
+
+def test_few_rows_of_zeros():
+    assert few_rows(np.zeros((4, 9))) is None

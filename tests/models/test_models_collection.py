@@ -4,11 +4,11 @@ import copy
 import pickle
 
 import astropy.units as u
-import library
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
+from tests.models import library
 from xgamma import models as xm
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 

@@ -1,13 +1,13 @@
 """Spatial models: values on the sky, positions and outlines."""
 
 import astropy.units as u
-import library
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.models import library
 from xgamma import models as xm
 from xgamma.models.registry import SPATIAL_MODELS
 from xgamma.models.serialize import part_from_dict

@@ -1,13 +1,13 @@
 """Spectral models: values, integrals and errors."""
 
 import astropy.units as u
-import library
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from tests.models import library
 from xgamma import models as xm
 from xgamma.models.quadrature import power_law_integral
 from xgamma.models.registry import SPECTRAL_MODELS

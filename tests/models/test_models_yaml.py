@@ -2,12 +2,12 @@
 
 import copy
 
-import library
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.models import library
 from xgamma import models as xm
 from xgamma.models import Models, SkyModel
 

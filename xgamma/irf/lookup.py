@@ -54,6 +54,8 @@ class SkyTable:
         self.variable = array.variable.transpose(*dims, *sky)
         self.sky = sky
         self.grid = FixedGrid.of(SkyGrid.from_dataset(array, suffix_of(sky[0]))) if sky else None
+        labels = (self.grid.y, self.grid.x) if self.grid is not None else ()
+        self._orders = [np.argsort(values, kind="stable") for values in labels]
 
     def at(self, lon: float, lat: float) -> Any:
         """Interpolate linearly at a position in deg, in the frame of the map.
@@ -90,19 +92,18 @@ class SkyTable:
         assert self.grid is not None
         if not (np.isfinite(y) and np.isfinite(x)):
             raise ValueError(f"{where} is not on the projection of '{self.name}': choose a position within the map.")
-        variable, weights = self.variable, []
-        for dim, label, labels in zip(self.sky, (y, x), (self.grid.y, self.grid.x), strict=True):
-            order = np.argsort(labels, kind="stable")
+        place, weights = {}, []
+        for dim, label, labels, order in zip(self.sky, (y, x), (self.grid.y, self.grid.x), self._orders, strict=True):
             # A pixel's centre must not take part of its neighbour by rounding of the projection.
             index, weight = bracket(labels[order], np.round(label, 10))
             nodes = order[index : index + 2] if labels.size > 1 else order
             first, last = sorted((nodes[0], nodes[-1]))
-            variable = variable.isel({dim: slice(first, last + 1)})
+            place[dim] = slice(first, last + 1)
             pair = np.array([1.0 - weight, weight])[: nodes.size]
             weights.append(pair if nodes[0] == first else pair[::-1])
         weight_2d = weights[0][:, None] * weights[1]
         # A pixel that is not defined must not spoil its neighbours where its weight is zero.
-        data = variable.data
+        data = self.variable.isel(place).data
         if (weight_2d == 0).any():
             data = np.where(weight_2d == 0, 0, data)
         return (data * weight_2d).sum(axis=(-2, -1))

@@ -10,25 +10,31 @@ __all__ = ["contract_convolve", "block_sum"]
 Array = NDArray[np.float64]
 
 ROUNDING = 1e-14
+"""Share of the largest value below which a prediction is rounding."""
 
 
-def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x: slice, exact: bool = False) -> Array:
+def contract_convolve(
+    images: Array, kernels: Array, weights: Array, y: slice, x: slice, exact: bool = False, every_pair: bool = False
+) -> Array:
     """Convolve images and combine them linearly.
 
-    The transform is linear, so that images are combined before the inverse one.
+    Transforms are linear, so that the inverse one is taken of the combinations, or of the pairs where these are fewer.
 
     Parameters
     ----------
-    images : ndarray, shape (t, ny, nx)
+    images : ndarray, shape (i, ny, nx)
         Zero beyond their border.
-    kernels : ndarray, shape (t, ky, kx)
+    kernels : ndarray, shape (k, ky, kx)
         Odd-sized, the centre in the middle.
-    matrix : ndarray, shape (t, e)
-        Weight of each image in each result.
+    weights : ndarray, shape (pairs, e)
+        Weight of each pair of an image and a kernel in each result. There are as many images as kernels, or one kernel,
+        and each has its image; or all pairs count.
     y, x : slice
         The part wanted of the full convolution, whose pixel 0 lies half a kernel before that of the images.
     exact : bool
         Whether to leave the rounding of the transforms where nothing reaches; it is linear in the images then.
+    every_pair : bool
+        Whether each image goes with each kernel: pairs are those of ``(i, k)``, the kernels being the fast index.
 
     Returns
     -------
@@ -40,16 +46,27 @@ def contract_convolve(images: Array, kernels: Array, matrix: Array, y: slice, x:
     full = [images.shape[i] + kernels.shape[i] - 1 for i in (1, 2)]
     shape = [next_fast_len(n, real=True) for n in full]
     transform = rfft2(images, shape)
-    transform *= rfft2(kernels, shape)
-    # Lines of the plane are combined at once: t true energies, e reconstructed ones, f frequencies.
-    combined = (matrix.T @ transform.reshape(len(images), -1)).reshape(matrix.shape[1], *transform.shape[1:])
-    out = irfft2(combined, shape)
+    transform_kernels = rfft2(kernels, shape)
+    if every_pair:
+        transform = transform[:, None] * transform_kernels
+    else:
+        transform *= transform_kernels
+    if len(weights) < weights.shape[1]:
+        pairs = irfft2(transform.reshape(len(weights), *transform.shape[-2:]), shape)
+        largest = np.abs(weights).T @ np.abs(pairs).max(axis=(1, 2))
+        out = np.tensordot(weights.T, pairs[:, y, x], axes=1)
+    else:
+        # Combine real numbers, of which a complex one is two: half the work of complex ones with real weights.
+        flat = transform.reshape(len(weights), -1).view(np.float64)
+        combined = (weights.T @ flat).view(np.complex128).reshape(weights.shape[1], *transform.shape[-2:])
+        whole = irfft2(combined, shape)
+        largest = np.abs(whole).max(axis=(1, 2)) if not exact else np.zeros(0)
+        out = whole[:, y, x]
     if exact:
-        return out[:, y, x]
+        return out
     # Where nothing reaches, the transforms leave rounding of either sign.
-    noise = ROUNDING * np.abs(out).max(axis=(1, 2), keepdims=True)
-    out = out[:, y, x]
-    return np.where(np.abs(out) > noise, out, 0.0)
+    out[np.abs(out) <= ROUNDING * largest[:, None, None]] = 0.0
+    return out
 
 
 def block_sum(values: Array, factor: int) -> Array:

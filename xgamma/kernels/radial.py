@@ -113,13 +113,14 @@ def containment_radius(profiles: Array, rad: Array, fraction: float) -> Array:
         In the unit of `rad`; nan for a profile that is zero.
     """
     coefficients = polynomials(profiles, rad)
-    low, high = np.zeros(len(profiles)), np.full(len(profiles), rad[-1])
-    rows = np.arange(len(profiles))
-    for _ in range(60):
+    # Which segment holds the radius: contents grow with it, and so do their largest values so far.
+    inside = 2 * np.pi * _integral(coefficients, rad, rad)
+    segment = (np.maximum.accumulate(inside, axis=1) < fraction).sum(axis=1).clip(max=rad.size - 1)
+    low, high = np.where(segment > 0, rad[segment - 1], 0.0), rad[segment]
+    c, a, b = coefficients[:, np.arange(len(profiles)), segment]
+    for _ in range(50):
         middle = (low + high) / 2
-        c, a, b = coefficients[:, rows, np.searchsorted(rad, middle)]
-        inside = 2 * np.pi * (c + middle**2 * (a / 2 + b * middle / 3))
-        below = inside < fraction
+        below = 2 * np.pi * (c + middle**2 * (a / 2 + b * middle / 3)) < fraction
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.where(coefficients[0, :, -1] > 0, (low + high) / 2, np.nan)
 

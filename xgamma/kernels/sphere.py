@@ -25,6 +25,8 @@ def rotate(lon: Array, lat: Array, matrix: Array) -> tuple[Array, Array]:
     lon, lat : ndarray
         In deg, the longitudes within 0 to 360.
     """
+    if np.array_equal(matrix, np.eye(3)):
+        return np.mod(lon, 360.0), np.asarray(lat)
     a, b = np.radians(lon), np.radians(lat)
     cos_b = np.cos(b)
     vector = np.stack(np.broadcast_arrays(cos_b * np.cos(a), cos_b * np.sin(a), np.sin(b)))

@@ -32,8 +32,8 @@ from xgamma.predict.component import (
     rotation_between,
     turns_of,
 )
+from xgamma.predict.plan import Plan, plan_of
 from xgamma.predict.response import Exposure, Payload, Response, Responses
-from xgamma.predict.tile import Plan, plan_of
 from xgamma.predict.window import pixel_steps
 
 __all__ = ["MapSource", "map_source"]
@@ -224,7 +224,7 @@ class MapSource:
         for item in items:
             profiles = item.response.profiles
             normalized = None if profiles is None else radial.normalize(profiles, item.response.rad)
-            out.append(plan_of(self.bins.grid, item.component, normalized, item.response.rad))
+            out.append(plan_of(item.component, normalized, item.response.rad))
         return out
 
     def _stencils(
@@ -279,13 +279,15 @@ def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
     assert bins.grid is not None
     spatial, whole = model.spatial_model, bins.full
     assert spatial is not None
+    y, x = (whole.y_0 + whole.y_1 - 1) / 2, (whole.x_0 + whole.x_1 - 1) / 2
     return Component(
         name=model.name,
         flux=flux,
         spatial=spatial,
         lonlat=None,
-        y=(whole.y_0 + whole.y_1 - 1) / 2,
-        x=(whole.x_0 + whole.x_1 - 1) / 2,
+        y=y,
+        x=x,
+        steps=pixel_steps(bins.grid, y, x),
         source=whole,
         target=whole,
         rotation=rotation_between(bins.grid.frame, spatial.frame),

@@ -13,9 +13,10 @@ from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
 from xgamma.likelihood.source import Fixed, fixed_of
 from xgamma.predict.component import Component
+from xgamma.predict.plan import Plan
 from xgamma.predict.response import Exposure, Payload, Response
 from xgamma.predict.tile import ROUNDING as POINT_ROUNDING
-from xgamma.predict.tile import Plan, counts_on
+from xgamma.predict.tile import counts_on
 from xgamma.predict.window import Window
 
 __all__ = ["Placed", "compiled", "evaluated", "place", "weights_of"]

@@ -9,7 +9,7 @@ from astropy import units as u
 
 from xgamma.models.base import Declared
 from xgamma.models.spatial_base import PositionedSpatialModel, SpatialModel
-from xgamma.models.sphere import position_angle, separation
+from xgamma.models.sphere import haversine, position_angle, separation
 
 if TYPE_CHECKING:
     from regions import SkyRegion
@@ -136,9 +136,8 @@ class GaussianSpatialModel(_Elongated):
         e: Any,
         phi: Any,
     ) -> np.ndarray:
-        theta = separation(lon, lat, lon_0, lat_0)
         major = np.deg2rad(sigma)
-        # 1 - cos = 2 sin^2 of half the angle, which keeps its digits; _haversine leaves out the 2.
+        # 1 - cos = 2 sin^2 of half the angle, which keeps its digits; a haversine leaves out the 2.
         if np.ndim(e) == 0 and e == 0:
             width = norm = _haversine(major)
         else:
@@ -147,7 +146,7 @@ class GaussianSpatialModel(_Elongated):
             width = _haversine(_radius_towards(angle, major, minor))
             # The norm is exact for a circle; that of an ellipse has no closed form and is taken on the plane.
             norm = np.where(np.equal(e, 0), _haversine(major), major * minor / 4)
-        return np.exp(-0.5 * _haversine(theta) / width) / (8 * np.pi * norm * -np.expm1(-0.5 / norm))
+        return np.exp(-0.5 * haversine(lon, lat, lon_0, lat_0) / width) / (8 * np.pi * norm * -np.expm1(-0.5 / norm))
 
 
 def _haversine(angle: Any) -> Any:

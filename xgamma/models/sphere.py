@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["position_angle", "separation"]
+__all__ = ["haversine", "position_angle", "separation"]
 
 
 def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> np.ndarray:
@@ -29,6 +29,13 @@ def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> np.ndarray:
     sin, cos, sin_0, cos_0 = np.sin(phi), np.cos(phi), np.sin(phi_0), np.cos(phi_0)
     sin_d, cos_d = np.sin(d), np.cos(d)
     return np.arctan2(np.hypot(cos * sin_d, cos_0 * sin - sin_0 * cos * cos_d), sin_0 * sin + cos_0 * cos * cos_d)
+
+
+def haversine(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> np.ndarray:
+    """Return ``sin(angle / 2) ** 2`` of the angle between directions, arguments as for `separation`."""
+    phi, phi_0 = np.deg2rad(lat), np.deg2rad(lat_0)
+    d = np.deg2rad(np.subtract(lon, lon_0))
+    return np.square(np.sin(0.5 * (phi - phi_0))) + np.cos(phi) * np.cos(phi_0) * np.square(np.sin(0.5 * d))
 
 
 def position_angle(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import Axis, SkyGrid
 from xgamma.kernels.sphere import rotate
-from xgamma.predict.window import Window, around
+from xgamma.predict.window import Window, around, pixel_steps
 
 if TYPE_CHECKING:
     from xgamma.models import SkyModel
@@ -49,6 +49,8 @@ class Component:
         Where the responses are taken, in deg in the frame of the map; None for the centre of their maps.
     y, x : float
         Labels of the position, or of the middle of the tile.
+    steps : tuple of float
+        Distances in deg between rows and columns there.
     source : Window
         Pixels on which the model does not vanish, before the PSF.
     target : Window
@@ -65,6 +67,7 @@ class Component:
     lonlat: tuple[float, float] | None
     y: float
     x: float
+    steps: tuple[float, float]
     source: Window
     target: Window
     rotation: NDArray[np.float64]
@@ -179,11 +182,12 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
         return []
     radius = float(spatial.evaluation_radius.to_value("deg"))
     out = []
+    steps = pixel_steps(grid, y, x)
     for turn in turns_of(grid):
-        target = around(grid, y, x + turn, radius + reach)
+        target = around(y, x + turn, steps, radius + reach)
         if target & whole:
-            source = around(grid, y, x + turn, radius)
-            out.append(Component(lonlat=lonlat, y=y, x=x + turn, source=source, target=target, **common))
+            source = around(y, x + turn, steps, radius)
+            out.append(Component(lonlat=lonlat, y=y, x=x + turn, steps=steps, source=source, target=target, **common))
     return out
 
 
@@ -210,9 +214,10 @@ def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
             if middle is None:
                 continue
             y, x = middle
-            near = around(grid, y, x, reach)
+            steps = pixel_steps(grid, y, x)
+            near = around(y, x, steps, reach)
             margin = (near.shape[0] + 1) // 2, (near.shape[1] + 1) // 2
-            out.append(Component(lonlat=None, y=y, x=x, source=tile.grow(*margin), target=tile, **common))
+            out.append(Component(lonlat=None, y=y, x=x, steps=steps, source=tile.grow(*margin), target=tile, **common))
     return out
 
 

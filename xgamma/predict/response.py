@@ -18,7 +18,7 @@ from xgamma.irf.lookup import SkyTable, sky_dims
 from xgamma.kernels.interpolate import bilinear_points, separable
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component, rotation_between
-from xgamma.predict.window import Window, pixel_steps
+from xgamma.predict.window import Window
 from xgamma.schema import suffix_of
 
 __all__ = ["Exposure", "Payload", "Response", "Responses", "rotate_frames"]
@@ -197,7 +197,7 @@ class Payload:
             zero = np.zeros(1, dtype=np.int64)
             return self.variable.data[:, None, None], zero, zero
         reach = np.degrees(self.rad[-1])
-        steps = pixel_steps(self.grid, self.component.y, self.component.x)
+        steps = self.component.steps
         half = [int(np.ceil(1.05 * reach / step)) + 1 for step in steps]
         need = window.grow(*half) & self.component.source
         if self.component.is_point or not need:

@@ -1,4 +1,4 @@
-"""Rectangles of pixels, by label."""
+"""Rectangles of pixels, by label, and the plane around a position."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.coords import SkyGrid
-from xgamma.kernels.radial import tangent_plane
+from xgamma.kernels import radial
 
-__all__ = ["Window", "around", "pixel_steps"]
+__all__ = ["Window", "around", "on_plane", "pixel_steps", "profile_integrals"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,15 @@ def _centres(start: int, stop: int, oversampling: int) -> NDArray[np.float64]:
     return start - 0.5 + (np.arange((stop - start) * oversampling) + 0.5) / oversampling
 
 
-def around(grid: SkyGrid, y: float, x: float, radius: float) -> Window:
+def around(y: float, x: float, steps: tuple[float, float], radius: float) -> Window:
     """Window that holds all directions within a radius.
 
     Parameters
     ----------
-    grid : SkyGrid
-        The grid.
     y, x : float
         Labels of the centre.
+    steps : tuple of float
+        Distances in deg between rows and columns there.
     radius : float
         In deg.
 
@@ -80,9 +82,7 @@ def around(grid: SkyGrid, y: float, x: float, radius: float) -> Window:
     Window
         Its size follows from the scale of the grid at the centre and a margin.
     """
-    step_y, step_x = pixel_steps(grid, y, x)
-    half_y = int(np.ceil(1.05 * radius / step_y)) + 1
-    half_x = int(np.ceil(1.05 * radius / step_x)) + 1
+    half_y, half_x = (int(np.ceil(1.05 * radius / step)) + 1 for step in steps)
     row, column = round(y), round(x)
     return Window(row - half_y, row + half_y + 1, column - half_x, column + half_x + 1)
 
@@ -97,7 +97,22 @@ def pixel_steps(grid: SkyGrid, y: float, x: float) -> tuple[float, float]:
         np.radians(v)
         for v in grid.labels_to_lonlat(y + np.array([0, 0.5, -0.5, 0, 0]), x + np.array([0, 0, 0, 0.5, -0.5]))
     )
-    px, py = tangent_plane(lon[1:], lat[1:], lon[0], lat[0])
+    px, py = radial.tangent_plane(lon[1:], lat[1:], lon[0], lat[0])
     jacobian = np.array([[py[0] - py[1], py[2] - py[3]], [px[0] - px[1], px[2] - px[3]]])
     inverse = np.linalg.inv(jacobian)
     return float(np.degrees(1 / np.hypot(*inverse[0]))), float(np.degrees(1 / np.hypot(*inverse[1])))
+
+
+def profile_integrals(
+    edges: tuple[Array, Array], grid: SkyGrid, y: float, x: float, rad: Array, coefficients: Array, factor: int = 1
+) -> Array:
+    """Integrate profiles around (y, x) over the pixels, or their equal parts, between edges along y and x."""
+    width = np.radians(max(pixel_steps(grid, y, x))) / factor
+    return radial.pixel_integrals(*on_plane(grid, *edges, y, x), rad, float(width), coefficients)
+
+
+def on_plane(grid: SkyGrid, labels_y: Array, labels_x: Array, y: float, x: float) -> tuple[Array, Array]:
+    """Place the outer product of labels on the plane tangent at (y, x), in rad."""
+    lon, lat = grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
+    lon_0, lat_0 = grid.labels_to_lonlat(np.array(y), np.array(x))
+    return radial.tangent_plane(np.radians(lon), np.radians(lat), float(np.radians(lon_0)), float(np.radians(lat_0)))

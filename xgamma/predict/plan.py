@@ -1,0 +1,99 @@
+"""How a component is integrated over pixels and convolved with the PSF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xgamma.kernels import radial
+from xgamma.predict.component import Component
+
+__all__ = ["Plan", "plan_of"]
+
+Array = NDArray[np.float64]
+
+_RESOLVED = 0.7
+"""A PSF is resolved by pixels of up to 1 / 0.7 of its width (one sigma): a sampled Gaussian has aliases below 1e-4."""
+_RESOLVED_SHARP = 1.6
+"""The same for models that vary within a pixel, which leave the suppression of aliases to the PSF alone."""
+_COMPACT = 1.75
+"""Models within a radius of so many pixels (0.35 for one sigma of a Gaussian) are taken for a cloud of points."""
+_MAX_FACTOR = 8
+_MAX_FINE_PIXELS = 600_000
+_MAX_SAMPLES = 400_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a component is integrated: what depends on its shape and position by steps.
+
+    Attributes
+    ----------
+    kind : {"point", "cloud", "extended"}
+        Whether it is a point, a few points, or an image that is convolved.
+    factor : int
+        Into how many parts a pixel is cut along each dim.
+    sampled : bool
+        Whether the parts are fine enough to sample the PSF; otherwise it is integrated over them.
+    parts : int
+        Into how many parts these are cut again to integrate the model.
+    half : tuple of int
+        Reach of the PSF in pixels along y and x.
+    row, column : int
+        Labels of the pixel nearest to the component.
+    """
+
+    kind: str
+    factor: int = 1
+    sampled: bool = False
+    parts: int = 1
+    half: tuple[int, int] = (0, 0)
+    row: int = 0
+    column: int = 0
+
+
+def plan_of(component: Component, profiles: Array | None, rad: Array) -> Plan:
+    """Choose how to integrate a component, given the normalised profiles of the PSF at its position."""
+    if component.is_point:
+        return Plan("point")
+    if profiles is not None and _is_compact(component, profiles, rad):
+        return Plan("cloud")
+    steps = component.steps
+    place: dict[str, Any] = {"row": round(component.y), "column": round(component.x)}
+    if profiles is None:
+        return Plan("extended", parts=_parts(component, 1), **place)
+    need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
+    wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, rad)))
+    size = component.source.shape[0] * component.source.shape[1]
+    most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
+    factor = min(max(wanted, 1), most)
+    reach = np.degrees(rad[-1])
+    half = int(np.ceil(1.05 * reach / steps[0])), int(np.ceil(1.05 * reach / steps[1]))
+    return Plan("extended", factor, wanted <= most, _parts(component, factor), half, **place)
+
+
+def _narrowest(profiles: Array, rad: Array) -> float:
+    """Width in rad, one sigma if it were a Gaussian, of the narrowest of the profiles that are not zero."""
+    return float(np.nanmin(radial.containment_radius(profiles, rad, 0.393), initial=rad[-1]))
+
+
+def _is_compact(component: Component, profiles: Array, rad: Array) -> bool:
+    """Whether a model is much smaller than a pixel and the PSF is not."""
+    radius = component.spatial.evaluation_radius
+    step = min(component.steps)
+    return (
+        radius is not None
+        and radius.to_value("deg") < _COMPACT * step
+        and _narrowest(profiles, rad) > np.radians(_RESOLVED * step)
+    )
+
+
+def _parts(component: Component, factor: int) -> int:
+    """Into how many parts the fine pixels are cut to integrate a model, each with two Gauss points along each dim."""
+    step = min(component.steps) / factor
+    ny, nx = component.source.shape
+    most = int(np.clip(np.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1, 32))
+    return int(np.clip(np.ceil(step / max(float(component.spatial.scale.to_value("deg")), 1e-9)), 1, most))
