@@ -24,6 +24,7 @@ __all__ = [
     "is_onoff",
     "measured_background",
     "most_likely_off",
+    "most_likely_values",
     "to_cash",
     "to_onoff",
 ]
@@ -121,13 +122,17 @@ def most_likely_off(ds: xr.Dataset, signal: xr.DataArray) -> xr.DataArray:
     ValueError
         If one of the variables is missing.
     """
+    values = most_likely_values(ds, signal.variable)
+    return _like(_variable(ds, "counts_off"), values, "npred_off", "most likely background in the off region")
+
+
+def most_likely_values(ds: xr.Dataset, signal: xr.Variable) -> xr.Variable:
+    """Return what `most_likely_off` does as a variable, for a signal that may have more dims than the counts."""
     off = _variable(ds, "counts_off")
-    meaning = "most likely background in the off region"
     if "counts" not in ds.variables:
-        return _like(off, off.variable.astype(np.float64), "npred_off", meaning)
-    arrays = [ds["counts"].variable, off.variable, alpha(ds).variable, signal.variable]
-    values = xr.apply_ufunc(_most_likely_off, *arrays, dask="parallelized", output_dtypes=[np.float64])
-    return _like(off, values, "npred_off", meaning)
+        return off.variable.astype(np.float64)
+    arrays = [ds["counts"].variable, off.variable, alpha(ds).variable, signal]
+    return xr.apply_ufunc(_most_likely_off, *arrays, dask="parallelized", output_dtypes=[np.float64])
 
 
 def to_onoff(

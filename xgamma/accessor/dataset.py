@@ -163,9 +163,9 @@ class DatasetAccessor(PlotMethods):
         """Store models with the dataset, see `xgamma.predict.assign_models`."""
         return predict.assign_models(self._obj, models)
 
-    def npred(self, models: Any = None) -> xr.DataArray:
-        """Predicted counts, see `xgamma.predict.npred`."""
-        return predict.npred(self._obj, models)
+    def npred(self, models: Any = None, parameters: Mapping[str, Any] | None = None) -> xr.DataArray:
+        """Predicted counts, see `xgamma.predict.npred`, and `xgamma.likelihood.scan.npred` for values by label."""
+        return predict.npred(self._obj, models) if parameters is None else _scan().npred(self._obj, models, parameters)
 
     def npred_signal(
         self, models: Any = None, names: str | Iterable[str] | None = None, stack: bool = True
@@ -193,9 +193,11 @@ class DatasetAccessor(PlotMethods):
         """Cash statistic of each bin, see `xgamma.statistic.cash`."""
         return statistic.cash(self._obj, models)
 
-    def stat_sum(self, models: Any = None) -> xr.DataArray:
-        """Fit statistic summed inside the masks, see `xgamma.statistic.stat_sum`."""
-        return statistic.stat_sum(self._obj, models)
+    def stat_sum(self, models: Any = None, parameters: Mapping[str, Any] | None = None) -> xr.DataArray:
+        """Fit statistic inside the masks, see `xgamma.statistic.stat_sum`, and `xgamma.likelihood.scan.stat_sum`."""
+        if parameters is None:
+            return statistic.stat_sum(self._obj, models)
+        return _scan().stat_sum(self._obj, models, parameters)
 
     def flux_pred(self, models: Any = None, sed_type: str = "dnde") -> xr.DataArray:
         """Predicted fluxes of flux points, see `xgamma.predict.flux.flux_pred`."""
@@ -312,3 +314,10 @@ class DatasetAccessor(PlotMethods):
         from xgamma.io.zarr import write_zarr
 
         write_zarr(self._obj, path, overwrite=overwrite, **options)
+
+
+def _scan() -> Any:
+    """Return the module of scans, which most processes never need."""
+    from xgamma.likelihood import scan
+
+    return scan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -123,25 +123,32 @@ class Datasets(DatasetList):
         """Ends of the energy axes: ``name``, ``energy_min``, ``energy_max``, with the units in ``attrs["units"]``."""
         return table.energy_table(self)
 
-    def stat_sum(self, models: Any = None) -> xr.DataArray:
+    def stat_sum(self, models: Any = None, parameters: Mapping[str, Any] | None = None) -> xr.DataArray:
         """Return the sum of the fit statistics of all datasets, see `xgamma.statistic.stat_sum`.
 
         Parameters
         ----------
         models : Models, list of models, or model, optional
             By default those set, or else those stored with each dataset.
+        parameters : mapping, optional
+            Values by name, ``model.parameter``, in place of those in the models: DataArrays, numbers or quantities, see
+            `xgamma.likelihood.scan.stat_sum`.
 
         Returns
         -------
-        DataArray, no dims
+        DataArray, no dims, or those of the values
             ``float()`` of it is a number. Lazy where a dataset is; zero without datasets.
 
         Raises
         ------
         ValueError
-            If a dataset has no counts, or models do not fit it.
+            If a dataset has no counts, models do not fit it, or a parameter or its unit is unknown.
         """
         chosen = self._chosen(models)
+        if parameters is not None:
+            from xgamma.likelihood import scan
+
+            return scan.stat_sum(self, chosen, parameters)
         total = xr.DataArray(0.0)
         for ds in self:
             total = total + statistic.stat_sum(ds, chosen)

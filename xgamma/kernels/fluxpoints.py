@@ -162,11 +162,12 @@ class Splines:
         return self._evaluate(model, 1) / self.reference
 
     def _evaluate(self, model: Array, order: int) -> Array:
-        norm = np.broadcast_to(model / self.reference, self.reference.shape)
+        norm = model / self.reference
+        norm = np.broadcast_to(norm, np.broadcast_shapes(norm.shape, self.reference.shape))
         out = np.full(norm.shape, np.nan)
-        for i, spline in zip(np.ndindex(norm.shape), self.splines, strict=True):
+        for i, spline in zip(np.ndindex(self.reference.shape), self.splines, strict=True):
             if spline is not None:
-                out[i] = spline(norm[i], nu=order)
+                out[(..., *i)] = spline(norm[(..., *i)], nu=order)
         return out
 
 

@@ -19,6 +19,7 @@ from xgamma.likelihood.active import Active, Stack, active_of, places_of, stack_
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
 from xgamma.likelihood.expansion import Expansion
+from xgamma.likelihood.many import DEEPEST, cash_many
 from xgamma.likelihood.source import Contribution
 from xgamma.likelihood.spectrum import SCALES, Spectrum
 
@@ -26,9 +27,6 @@ __all__ = ["CashTerm", "cash_term"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-_MARGIN = 1e-9
-"""Predictions of at least so much of the background are far from the truncation."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,10 @@ class CashTerm:
         """Number of bins inside the masks."""
         return int(np.count_nonzero(self.bins.inside))
 
+    def many(self, x: Array) -> Array:
+        """Cash statistic (point,) for parameter vectors (point, parameter)."""
+        return cash_many(self, x)
+
     def _predict(self, x: Array, order: int, free: Flags | None = None) -> _Prediction | None:
         """Prediction in the active bins; None where one may be cut off and sums do not hold."""
         factor = self._factor(x)
@@ -163,7 +165,7 @@ class CashTerm:
             negative = part.coefficients < 0
             depth += part.coefficients[negative] @ (worst if part.still else part.fixed.worst)[negative]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return bool((np.where(depth == 0, 0.0, depth / factor) > -1 + _MARGIN).all())
+            return bool((np.where(depth == 0, 0.0, depth / factor) > DEEPEST).all())
 
     def _below(self, factor: Array, parts: list[Contribution]) -> tuple[Flags | None, float] | None:
         """Which deep bins are cut off, and what the sum lacks there; None where that is not known."""

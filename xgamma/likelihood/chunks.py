@@ -18,7 +18,7 @@ from xgamma.predict import models_for
 from xgamma.predict.component import components_of, psf_reach
 from xgamma.predict.window import pixel_steps
 
-__all__ = ["ChunkedTerm", "chunked_term", "is_chunked"]
+__all__ = ["ChunkedTerm", "chunked_term", "is_chunked", "term_tasks"]
 
 Array = NDArray[np.float64]
 
@@ -70,6 +70,10 @@ class ChunkedTerm:
         values, gradients = zip(*self._each("value_and_gradient", x), strict=True)
         return float(sum(values)), np.sum(gradients, axis=0)
 
+    def many(self, x: Array) -> Array:
+        """Statistic (point,) for parameter vectors (point, parameter)."""
+        return np.sum(self._each("many", x), axis=0)
+
     @property
     def n_bins(self) -> int:
         """Number of bins inside the masks."""
@@ -116,6 +120,30 @@ def chunked_term(ds: xr.Dataset, models: Models) -> ChunkedTerm:
     ChunkedTerm
         Compiled on the cluster of the current client if there is one, otherwise by dask's scheduler into memory.
     """
+    client = _client()
+    tasks = term_tasks(ds, models, tables=client is None)
+    states = [task.compute() for task, _ in tasks] if client is None else _on_workers(client, [t for t, _ in tasks])
+    shape = ds.sizes["energy"], ds.sizes["y"], ds.sizes["x"]
+    return ChunkedTerm(str(ds.attrs.get("name", "")), shape, tuple(where for _, where in tasks), tuple(states))
+
+
+def term_tasks(ds: xr.Dataset, models: Models, tables: bool = False) -> list[tuple[Any, tuple[slice, slice]]]:
+    """Prepare to compile a lazy map.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The map.
+    models : Models
+        All models of the likelihood.
+    tables : bool
+        Whether to compute the PSF and the energy dispersion now, and not with each task.
+
+    Returns
+    -------
+    list of (Delayed, tuple of slice)
+        The term of each chunk, and where its labels lie among the ascending ones of the map.
+    """
     import dask
 
     labels = {dim: ds[dim].values for dim in ("y", "x")}
@@ -124,12 +152,10 @@ def chunked_term(ds: xr.Dataset, models: Models) -> ChunkedTerm:
     keep += [name for name in ("mask_safe", "mask_fit") if name in ds and name not in keep]
     reach = _margin(ds, models, whole)
     compile_chunk = dask.delayed(_compiled, pure=False)
-    client = _client()
     table = ds[[name for name in _RESPONSES if name in ds]]
-    if client is None:
-        # Tables are read once; a cluster does that by itself.
+    if tables:
         table = table.assign(table[[name for name in ("psf", "edisp") if name in table]].compute())
-    states, blocks = [], []
+    out = []
     for part in _parts(ds):
         chunk = {dim: labels[dim][where] for dim, where in part.items()}
         near = {
@@ -138,13 +164,10 @@ def chunked_term(ds: xr.Dataset, models: Models) -> ChunkedTerm:
         }
         responses = table.isel(near, missing_dims="ignore")
         task = compile_chunk(_plain(ds[keep].isel(part)), _plain(responses), models, whole)
-        states.append(task if client is not None else task.compute())
         ends = (np.searchsorted(getattr(whole, d), [chunk[d].min(), chunk[d].max()]) for d in ("y", "x"))
         rows, columns = (slice(int(first), int(last) + 1) for first, last in ends)
-        blocks.append((rows, columns))
-    shape = ds.sizes["energy"], labels["y"].size, labels["x"].size
-    states = states if client is None else _on_workers(client, states)
-    return ChunkedTerm(str(ds.attrs.get("name", "")), shape, tuple(blocks), tuple(states))
+        out.append((task, (rows, columns)))
+    return out
 
 
 def _plain(ds: xr.Dataset) -> xr.Dataset:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import Axis
 from xgamma.fluxpoints.statistics import statistic_of
+from xgamma.likelihood.many import flux_many
 from xgamma.likelihood.parameters import part_of
 from xgamma.likelihood.spectrum import Spectrum
 from xgamma.models import SkyModel
@@ -76,6 +77,10 @@ class FluxTerm:
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """Return the statistic and its derivatives."""
         return self(x), self.gradient(x)
+
+    def many(self, x: Array) -> Array:
+        """Statistic (point,) for parameter vectors (point, parameter)."""
+        return flux_many(self, x)
 
     def npred(self, x: Array) -> Array:
         """Predicted differential flux of every point in TeV-1 s-1 cm-2, with two dims of length one behind it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from xgamma.coords import SkyGrid
 from xgamma.likelihood.chunks import chunked_term, is_chunked
 from xgamma.likelihood.fluxpoints import FLUX_FRAME
 from xgamma.likelihood.parameters import Vector, joint_models, vector_of
+from xgamma.likelihood.points import points_of
 from xgamma.likelihood.term import term_of
 from xgamma.models import Models
 from xgamma.schema import is_flux_points, suffix_of
@@ -149,6 +150,34 @@ class Likelihood:
             name="stat_sum",
             attrs={"units": "", "long_name": "sum of the fit statistic"},
         )
+
+    def scan(self, parameters: Mapping[str, Any], x: ArrayLike | None = None) -> xr.DataArray:
+        """Return the statistic, priors included, for many values of parameters by label.
+
+        Where sources stand still that is linear algebra; a source that moves is evaluated once for each of its places.
+
+        Parameters
+        ----------
+        parameters : mapping
+            Values of free parameters by name, ``model.parameter``: DataArrays, whose dims are those of the scan,
+            numbers or quantities, see `xgamma.likelihood.points.points_of`.
+        x : array_like, optional
+            Values of the other free parameters; by default those at which the likelihood was compiled.
+
+        Returns
+        -------
+        DataArray
+            Over the dims of all values, with their coordinates.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is unknown or frozen, a unit does not fit, or labels along a common dim differ.
+        """
+        points = points_of(self.models(x), parameters)
+        total = sum((term.many(points.values) for term in self._terms), np.zeros(len(points.values)))
+        total = total + [self._vector.prior(row) for row in points.values]
+        return points.labelled(total, "stat_sum", "sum of the fit statistic")
 
     def gradient(self, x: ArrayLike) -> Array:
         """Return the derivatives of the statistic with respect to the free parameters."""

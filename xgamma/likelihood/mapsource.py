@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from xgamma.likelihood.lookup import Lookups
 from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
 from xgamma.likelihood.point import PointWindow, point_window
-from xgamma.likelihood.source import Contribution, Fixed, contribution, fixed_of
+from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, fixed_of, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.models import SkyModel
 from xgamma.predict.component import (
@@ -135,6 +136,21 @@ class MapSource:
             moves.append((slot, column, float(sum(weight * part.total[0] for weight, part in there))))
         slopes = rows if order else []
         return Contribution(fixed, unit[0], slopes, pairs, moves, still=False, bounded=bool((fluxes[0] >= 0).all()))
+
+    @property
+    def shape_slots(self) -> tuple[int, ...]:
+        """Places in the vector of what may move it."""
+        return tuple(free.slot for free in self.spatial.free)
+
+    def many(self, x: Array) -> Many:
+        """Return the counts for vectors (point, parameter) of one place and shape."""
+        if self.spatial.values(x[0]) == self.start:
+            return still_many(self.fixed, self.reduced, x)
+        model = self.spatial.at(x[0])
+        if self.point is not None and self.point.holds(*self._labels(model)):
+            return moved_many(partial(self._about_point, model), self.spectrum, x)
+        items = self._items(model)
+        return moved_many(partial(evaluated, self.bins, items, self.energy_true), self.spectrum, x)
 
     def images(self, x: Array, slopes: bool) -> list[tuple[int | None, Any, Array]]:
         """Return counts in all bins and their derivatives: (place in the vector or None, part of the map, counts)."""

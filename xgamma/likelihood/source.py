@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.models import SkyModel
 from xgamma.predict.region import region_response
 
-__all__ = ["Contribution", "Fixed", "RegionSource", "fixed_of", "region_source"]
+__all__ = ["Contribution", "Fixed", "Many", "RegionSource", "fixed_of", "moved_many", "region_source", "still_many"]
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,35 @@ def contribution(fixed: Fixed, spectrum: Spectrum | Linear, x: Array, order: int
     return replace(out, slopes=slopes, bends=spectrum.bends(x) if order > 1 else [])
 
 
+Many: TypeAlias = tuple[Contribution, Array, NDArray[np.bool_]]
+"""Counts of a source for many vectors: a contribution, the coefficients (point, k) of its matrix, and at which points
+sums over the mask hold."""
+
+
+def still_many(fixed: Fixed, spectrum: Spectrum | Linear, x: Array) -> Many:
+    """Evaluate a source that stands still for vectors (point, parameter)."""
+    coefficients = spectrum.rows(x)
+    return Contribution(fixed, coefficients[0]), coefficients, np.ones(len(x), dtype=bool)
+
+
+def moved_many(evaluate: Callable[[Array], Fixed], spectrum: Spectrum, x: Array) -> Many:
+    """Evaluate a source that is elsewhere, and there for all vectors, given what turns fluxes (k, bin) into counts."""
+    fluxes = spectrum.rows(x)
+    unique, which = np.unique(fluxes, axis=0, return_inverse=True)
+    which = which.ravel()
+    basis, coefficients = unique, np.eye(len(unique))[which]
+    if len(unique) > 1:
+        # Spectra that differ by a factor have one image; where there are many, each energy has one.
+        one = unique[np.argmax(np.abs(unique).max(axis=1))]
+        factor = unique @ one / max(one @ one, np.finfo(float).tiny)
+        if np.allclose(unique, factor[:, None] * one, rtol=1e-13, atol=0):
+            basis, coefficients = one[None], factor[which][:, None]
+        elif len(unique) > fluxes.shape[1]:
+            basis, coefficients = np.eye(fluxes.shape[1]), fluxes
+    out = Contribution(evaluate(basis), coefficients[0], still=False, bounded=False)
+    return out, coefficients, np.asarray((fluxes >= 0).all(axis=1))
+
+
 def fixed_of(
     bins: Bins,
     chosen: NDArray[np.intp],
@@ -173,6 +203,18 @@ class RegionSource:
     fixed: Fixed
     ds: xr.Dataset | None
     model: SkyModel
+
+    @property
+    def shape_slots(self) -> tuple[int, ...]:
+        """Places in the vector of what may move it."""
+        return () if self.spatial is None else tuple(free.slot for free in self.spatial.free)
+
+    def many(self, x: Array) -> Many:
+        """Return the counts for vectors (point, parameter) of one place and shape."""
+        response = self._response(x[0])
+        if response is self.response:
+            return still_many(self.fixed, self.reduced, x)
+        return still_many(_region_fixed(self.bins, response), self.spectrum, x)
 
     def _response(self, x: Array) -> Array:
         if self.spatial is None or self.ds is None or self.spatial.values(x) == self.start:

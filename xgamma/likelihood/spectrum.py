@@ -64,6 +64,10 @@ class Spectrum:
         shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()), ())
         return np.broadcast_to(out, (*shape, self.size))
 
+    def rows(self, x: Array) -> Array:
+        """Value in each bin (point, bin) for parameter vectors (point, parameter)."""
+        return _rows(self, x)
+
     def jacobian(self, x: Array) -> Array:
         """Return derivatives (parameter, bin) with respect to the free parameters, in the order of `free`."""
         values = self.part.values(x)
@@ -140,6 +144,10 @@ class Linear:
         """Return the parameter for arrays of values, as for `Spectrum.many`."""
         return np.stack([values[free.name] for free in self.free], axis=-1) if self.free else np.ones(1)
 
+    def rows(self, x: Array) -> Array:
+        """Return the parameter (point, 1) for parameter vectors (point, parameter)."""
+        return _rows(self, x)
+
     def jacobian(self, x: Array) -> Array:
         """Return derivatives (parameter, 1)."""
         return np.array([[free.factor] for free in self.free]).reshape(-1, 1)
@@ -147,6 +155,11 @@ class Linear:
     def bends(self, x: Array) -> list[tuple[int, int, Array]]:
         """Return second derivatives, of which there are none."""
         return []
+
+
+def _rows(spectrum: Spectrum | Linear, x: Array) -> Array:
+    values = {free.name: x[:, free.slot] * free.factor for free in spectrum.free}
+    return np.broadcast_to(spectrum.many(values), (len(x), spectrum.size))
 
 
 def simplify(spectrum: Spectrum, x: Array) -> tuple[Spectrum | Linear, Array | None]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import statistic
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.many import wstat_many
 from xgamma.likelihood.source import Contribution
 
 __all__ = ["WstatTerm", "wstat_term"]
@@ -85,6 +86,10 @@ class WstatTerm:
             for slot, column, _ in part.moves:
                 out[slot] += 2 * float(own @ column)
         return self._value(mu), out
+
+    def many(self, x: Array) -> Array:
+        """Statistic (point,) for parameter vectors (point, parameter)."""
+        return wstat_many(self, x)
 
     def npred(self, x: Array) -> Array:
         """Predicted signal counts of every bin, (energy, y, x) with ascending labels."""

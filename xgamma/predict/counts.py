@@ -18,7 +18,16 @@ from xgamma.predict.maps import map_npred
 from xgamma.predict.region import region_npred
 from xgamma.schema import suffix_of
 
-__all__ = ["assign_models", "excess", "models_for", "npred", "npred_background", "npred_off", "npred_signal"]
+__all__ = [
+    "assign_models",
+    "excess",
+    "like_counts",
+    "models_for",
+    "npred",
+    "npred_background",
+    "npred_off",
+    "npred_signal",
+]
 
 ModelsLike: TypeAlias = "Models | Iterable[SkyModel | FoVBackgroundModel] | SkyModel | FoVBackgroundModel | None"
 
@@ -47,7 +56,7 @@ def models_for(ds: xr.Dataset, models: ModelsLike = None) -> Models:
     return Models([m for m in chosen if m.datasets_names is None or name in m.datasets_names])
 
 
-def _like_counts(ds: xr.Dataset, values: xr.Variable, name: str, meaning: str) -> xr.DataArray:
+def like_counts(ds: xr.Dataset, values: xr.Variable, name: str, meaning: str) -> xr.DataArray:
     """Give a prediction the coordinates of the counts' grid, a name and a unit."""
     dims = set(values.dims)
     keep = [key for key, c in ds.coords.variables.items() if set(c.dims) <= dims and _belongs(str(key))]
@@ -114,7 +123,7 @@ def npred_signal(
             each, xr.Variable("model", [m.name for m in sources]), join="exact", coords="minimal", compat="override"
         )
     values = _signal(ds, sources) if sources else _zeros(ds)
-    return _like_counts(ds, values, "npred_signal", "predicted signal counts")
+    return like_counts(ds, values, "npred_signal", "predicted signal counts")
 
 
 def _signal(ds: xr.Dataset, sources: list[SkyModel], onto: xr.Variable | None = None) -> xr.Variable:
@@ -150,7 +159,7 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     ValueError
         If more than one background model applies, or acceptances of off regions are missing.
     """
-    return _like_counts(ds, _background(ds, models_for(ds, models)), "npred_background", "predicted background counts")
+    return like_counts(ds, _background(ds, models_for(ds, models)), "npred_background", "predicted background counts")
 
 
 def _background(ds: xr.Dataset, models: Models) -> xr.Variable:
@@ -218,7 +227,7 @@ def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     sources = [m for m in chosen if isinstance(m, SkyModel)]
     if sources:
         values = _signal(ds, sources, onto=values)
-    return _like_counts(ds, values, "npred", "predicted counts")
+    return like_counts(ds, values, "npred", "predicted counts")
 
 
 def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
@@ -245,7 +254,7 @@ def excess(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts'.")
     known = background(ds).variable if is_onoff(ds) else _background(ds, models_for(ds, models))
     values = ds["counts"].variable - known.transpose(*ds["counts"].dims)
-    return _like_counts(ds, values, "excess", "counts less background")
+    return like_counts(ds, values, "excess", "counts less background")
 
 
 def assign_models(ds: xr.Dataset, models: ModelsLike) -> xr.Dataset:

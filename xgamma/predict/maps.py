@@ -18,7 +18,7 @@ from xgamma.predict.window import Window
 if TYPE_CHECKING:
     from xgamma.models import SkyModel
 
-__all__ = ["is_lazy", "map_npred", "map_response"]
+__all__ = ["is_lazy", "map_npred", "map_response", "template_of"]
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def map_npred(ds: xr.Dataset, models: list[SkyModel], onto: xr.Variable | None =
     Variable, dims (energy, y, x), or those of `onto`
         Summed over the models; lazy, with the chunks of the counts on the sky, where the dataset is.
     """
-    template = _template(ds)
+    template = template_of(ds)
     order = {dim: np.argsort(template[dim].values, kind="stable") for dim in ("y", "x")}
     y, x = (template[dim].values[order[dim]] for dim in ("y", "x"))
     grid = FixedGrid(SkyGrid.from_dataset(ds).keywords, y, x)
@@ -86,7 +86,7 @@ def map_response(ds: xr.Dataset, model: SkyModel, weights: Array) -> Array:
     ndarray, shape (energy_true, energy)
         What turns the flux of the model into counts.
     """
-    template = _template(ds)
+    template = template_of(ds)
     grid = SkyGrid.from_dataset(ds)
     y, x = (template[dim].values for dim in ("y", "x"))
     total = np.zeros((ds.sizes["energy_true"], ds.sizes["energy"]))
@@ -105,7 +105,7 @@ def map_response(ds: xr.Dataset, model: SkyModel, weights: Array) -> Array:
     return total
 
 
-def _template(ds: xr.Dataset) -> xr.DataArray:
+def template_of(ds: xr.Dataset) -> xr.DataArray:
     """Return a variable whose sky dims and chunks the prediction takes."""
     for name in ("counts", "background", "mask_safe", "exposure"):
         if name in ds and {"y", "x"} <= set(ds[name].dims):
