@@ -1,16 +1,11 @@
 """Models written by xgamma are read by gammapy, and those that gammapy writes by xgamma."""
 
-from pathlib import Path
-
 import astropy.units as u
 import numpy as np
 import pytest
 
 from tests.models import library
 from xgamma.models import Models
-
-HERE = Path(__file__).parent
-
 
 POINTS = {
     "energy": [0.05, 0.3, 1.0, 2.5, 50.0],
