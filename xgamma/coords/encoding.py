@@ -9,7 +9,7 @@ import xarray as xr
 
 from xgamma.coords.axes import Axis
 from xgamma.coords.edge_index import EdgeIndex
-from xgamma.coords.grid_map import lonlat as lazy_lonlat
+from xgamma.coords.grid_map import lonlat_data
 from xgamma.coords.labels import parse_unit
 from xgamma.coords.skygrid import GridNames, SkyGrid, suffixes
 from xgamma.coords.wcs_index import WcsIndex
@@ -34,20 +34,20 @@ def encode(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
     Dataset
         `decode` gives back an identical dataset; without `lonlat`, those of a transposed one become (y, x).
     """
+    made: dict[Any, Any] = {}
+    lost: list[str] = []
     for suffix in suffixes(ds):
         names = GridNames(suffix)
-        if not isinstance(ds.xindexes.get(names["lon"]), WcsIndex):
-            continue
-        parts = lazy_lonlat(ds, suffix) if lonlat else ()
-        old = [ds[names[key]].variable for key in ("lon", "lat")]
-        ds = ds.drop_vars([names["lon"], names["lat"]])
-        for part, var in zip(parts, old, strict=lonlat):
-            ds = ds.assign_coords({part.name: part.variable.transpose(*var.dims)._replace(attrs=dict(var.attrs))})
-    for name, index in list(ds.xindexes.items()):
-        if isinstance(index, EdgeIndex):
-            plain = ds[name].variable.copy(data=index.axis.center.copy())
-            ds = ds.drop_indexes(name).assign_coords({name: (plain.dims, plain.to_numpy(), plain.attrs)})
-    return ds
+        if isinstance(ds.xindexes.get(names["lon"]), WcsIndex):
+            lost += [names["lon"], names["lat"]]
+            arrays = lonlat_data(ds, suffix) if lonlat else ()
+            for name, data in zip(lost[-2:], arrays, strict=lonlat):
+                old = ds.variables[name]
+                made[name] = xr.Variable((names["y"], names["x"]), data, old.attrs).transpose(*old.dims)
+    bins = {str(name): index.axis for name, index in ds.xindexes.items() if isinstance(index, EdgeIndex)}
+    for name, axis in bins.items():
+        made[name] = (ds.variables[name].dims, axis.center.copy(), ds.variables[name].attrs)
+    return ds.drop_vars(lost).drop_indexes(list(bins)).assign_coords(made) if lost or bins else ds
 
 
 def decode(ds: xr.Dataset) -> xr.Dataset:
@@ -69,20 +69,22 @@ def decode(ds: xr.Dataset) -> xr.Dataset:
     ValueError
         If a coordinate, its edges, WCS or units are missing or damaged; the variable is named.
     """
+    made: dict[Any, Any] = {}
+    indexes: dict[Any, Any] = {}
     for name in [dim for dim in ds.dims if base_name(str(dim)) in AXES]:
         if not isinstance(ds.xindexes.get(name), EdgeIndex):
-            ds = _decode_axis(ds, str(name))
+            made |= _decode_axis(ds, str(name), indexes)
     for suffix in ("", *SUFFIXES):
         names = GridNames(suffix)
         present = [names[key] for key in ("y", "x") if names[key] in ds.dims]
-        if len(present) == 1:
-            continue
-        if present and not isinstance(ds.xindexes.get(names["lon"]), WcsIndex):
-            ds = _decode_grid(ds, suffix)
-    return ds
+        if len(present) == 2 and not isinstance(ds.xindexes.get(names["lon"]), WcsIndex):
+            made |= _decode_grid(ds, suffix, indexes)
+    lost = [name for name in made if name in ds.variables]
+    return ds.drop_vars(lost).assign_coords(xr.Coordinates(made, indexes=indexes)) if made else ds
 
 
-def _decode_axis(ds: xr.Dataset, name: str) -> xr.Dataset:
+def _decode_axis(ds: xr.Dataset, name: str, indexes: dict[Any, Any]) -> dict[Any, xr.Variable]:
+    """Return the coordinates of an axis, and put its index into `indexes`."""
     axis = Axis.from_dataset(ds, name)
     physical = AXES[base_name(name)].physical
     if not parse_unit(axis.unit, f"coordinate {name!r}").is_equivalent(physical):
@@ -90,25 +92,24 @@ def _decode_axis(ds: xr.Dataset, name: str) -> xr.Dataset:
     steps = np.diff(axis.center)
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise ValueError(f"coordinate {name!r} neither rises nor falls throughout: {axis.center}")
-    index = EdgeIndex(axis)
-    coords = {name: index.create_variables({name: ds[name].variable})[name]}
-    edges = {edge: ds[edge].variable for edge in (f"{name}_min", f"{name}_max")}
-    return ds.drop_vars([name, *edges]).assign_coords(xr.Coordinates({**coords, **edges}, indexes={name: index}))
+    index = indexes[name] = EdgeIndex(axis)
+    edges = {edge: ds.variables[edge] for edge in (f"{name}_min", f"{name}_max")}
+    return {name: index.create_variables({name: ds.variables[name]})[name], **edges}
 
 
-def _decode_grid(ds: xr.Dataset, suffix: str) -> xr.Dataset:
+def _decode_grid(ds: xr.Dataset, suffix: str, indexes: dict[Any, Any]) -> dict[Any, xr.Variable]:
+    """Return the coordinates of a map, and put its indexes into `indexes`."""
     names = GridNames(suffix)
     grid = SkyGrid.from_dataset(ds, suffix)
     coords = grid.to_coords(suffix)
-    stored = [names[key] for key in ("lon", "lat") if names[key] in ds.variables]
-    made: dict[Any, Any] = {name: coords[name].variable for name in coords}
-    for name in stored:
-        var = ds[name].variable
-        if set(var.dims) != {names["y"], names["x"]}:
-            raise ValueError(f"variable {name!r} has dims {var.dims}: it needs ({names['y']!r}, {names['x']!r})")
-        made[name] = made[name].transpose(*var.dims)
+    made: dict[Any, Any] = {name: coords.variables[name] for name in coords}
+    for name in (names["lon"], names["lat"]):
+        if name in ds.variables:
+            dims = ds.variables[name].dims
+            if set(dims) != {names["y"], names["x"]}:
+                raise ValueError(f"variable {name!r} has dims {dims}: it needs ({names['y']!r}, {names['x']!r})")
+            made[name] = made[name].transpose(*dims)
     for name in ("y", "x", "wcs"):
-        made[names[name]].attrs = {**ds[names[name]].attrs, **made[names[name]].attrs}
-    return ds.drop_vars([*stored, *(names[key] for key in ("y", "x", "wcs"))]).assign_coords(
-        xr.Coordinates(made, indexes=dict(coords.xindexes))
-    )
+        made[names[name]].attrs = {**ds.variables[names[name]].attrs, **made[names[name]].attrs}
+    indexes |= dict(coords.xindexes)
+    return made

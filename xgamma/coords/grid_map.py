@@ -45,36 +45,48 @@ def from_grid(
         (y, x), lazy if `obj` is chunked along one of them.
     """
     names = GridNames(suffix)
-    grid = SkyGrid.from_dataset(obj, suffix)
     dims = (names["y"], names["x"])
-    chunks = _sky_chunks(obj, dims)
-    if chunks == [None, None]:
-        data: Any = function(grid)
-    else:
-        import dask.array as da
-
-        full = tuple(c or (n,) for c, n in zip(chunks, grid.shape, strict=True))
-        y = da.from_array(np.asarray(grid.y), chunks=(full[0],))[:, None]
-        x = da.from_array(np.asarray(grid.x), chunks=(full[1],))[None, :]
-        data = da.map_blocks(
-            _block,
-            y,
-            x,
-            chunks=full,
-            dtype=dtype,
-            meta=np.empty((0, 0), dtype),
-            keywords=dict(grid.keywords),
-            function=function,
-        )
+    data = _grid_data(obj, function, suffix, dtype)
     other = {GridNames(s)["wcs"] for s in SUFFIXES if s != suffix} | ({"wcs"} if suffix else set())
     drop = [key for key in obj.coords if key in other or not set(obj.coords[key].dims) <= set(dims)]
     coords = obj.coords.to_dataset().drop_vars(drop).coords
     return xr.DataArray(data, coords=coords, dims=dims, attrs=attrs, name=name)
 
 
+def _grid_data(
+    obj: xr.Dataset | xr.DataArray, function: Callable[[SkyGrid], np.ndarray], suffix: str, dtype: Any = float
+) -> Any:
+    """Return the values of `from_grid`, numpy or dask."""
+    names = GridNames(suffix)
+    grid = SkyGrid.from_dataset(obj, suffix)
+    chunks = _sky_chunks(obj, (names["y"], names["x"]))
+    if chunks == [None, None]:
+        return function(grid)
+    import dask.array as da
+
+    full = tuple(c or (n,) for c, n in zip(chunks, grid.shape, strict=True))
+    y = da.from_array(np.asarray(grid.y), chunks=(full[0],))[:, None]
+    x = da.from_array(np.asarray(grid.x), chunks=(full[1],))[None, :]
+    return da.map_blocks(
+        _block,
+        y,
+        x,
+        chunks=full,
+        dtype=dtype,
+        meta=np.empty((0, 0), dtype),
+        keywords=dict(grid.keywords),
+        function=function,
+    )
+
+
+def lonlat_data(obj: xr.Dataset | xr.DataArray, suffix: str = "") -> tuple[Any, Any]:
+    """Return the values of `lonlat`, numpy or dask."""
+    return _grid_data(obj, _lon, suffix), _grid_data(obj, _lat, suffix)
+
+
 def _sky_chunks(obj: xr.Dataset | xr.DataArray, dims: tuple[str, str]) -> list[tuple[int, ...] | None]:
     """Chunks along the sky of the first lazy map; other maps may be cut differently."""
-    arrays = [obj] if isinstance(obj, xr.DataArray) else list(obj.data_vars.values())
+    arrays = [obj.variable] if isinstance(obj, xr.DataArray) else [obj.variables[name] for name in obj.data_vars]
     maps = [array for array in arrays if array.chunks is not None and set(dims) <= set(array.dims)]
     lazy = maps or [array for array in arrays if array.chunks is not None and set(dims) & set(array.dims)]
     return [lazy[0].chunksizes.get(dim) if lazy else None for dim in dims]

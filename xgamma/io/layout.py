@@ -57,14 +57,16 @@ def pack(ds: xr.Dataset, lonlat: bool = True) -> xr.Dataset:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"variable {name!r} cannot be stored under this name: rename it to text without '/'")
     specs = variables_of(ds)
-    ordered = ds.assign(
-        {name: ds[name].transpose(*schema_order(str(name), ds[name].dims, specs)) for name in ds.data_vars}
-    )
-    plain = coords.encode(ordered, lonlat=lonlat).drop_encoding()
-    sky = [coords.GridNames(suffix) for suffix in coords.suffixes(plain)]
-    for name, names in [(names[key], names) for names in sky for key in ("lon", "lat")]:
-        if name in plain.coords:
-            plain = plain.assign_coords({name: plain[name].variable.transpose(names["y"], names["x"])})
+    orders = {str(name): schema_order(str(name), ds.variables[name].dims, specs) for name in ds.data_vars}
+    plain = coords.encode(ds, lonlat=lonlat)
+    for names in map(coords.GridNames, coords.suffixes(plain)):
+        orders |= {names[key]: (names["y"], names["x"]) for key in ("lon", "lat") if names[key] in plain.coords}
+    turned = {
+        name: plain.variables[name].transpose(*dims)
+        for name, dims in orders.items()
+        if plain.variables[name].dims != dims
+    }
+    plain = (plain.assign(turned) if turned else plain).drop_encoding()
     attrs = {**plain.attrs, "format": FORMAT, "format_version": FORMAT_VERSION}
     order = _other_order(ds, plain)
     plain.attrs = _pack_attrs(attrs, "the dataset") | {"Conventions": CONVENTIONS} | order
@@ -99,7 +101,9 @@ def _other_order(ds: xr.Dataset, plain: xr.Dataset) -> dict[str, str]:
     stored = {str(name): variable.dims for name, variable in plain.variables.items()}
     stored |= {names[key]: (names["y"], names["x"]) for names in grids for key in ("lon", "lat")}
     changed = {
-        name: list(map(str, ds[name].dims)) for name, dims in stored.items() if name in ds and ds[name].dims != dims
+        name: list(map(str, ds.variables[name].dims))
+        for name, dims in stored.items()
+        if name in ds.variables and ds.variables[name].dims != dims
     }
     return {_ORDER: json.dumps(changed)} if changed else {}
 
