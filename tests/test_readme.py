@@ -1,7 +1,7 @@
 """What the README shows, works."""
 
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -36,19 +36,14 @@ def test_there_are_two_commands_of_one_line():
 
 
 @pytest.mark.parametrize("data", [True, False])
-def test_example_script(data, request, tmp_path, monkeypatch):
+def test_example_script(data, request, tmp_path, monkeypatch, capsys):
     if data:
         monkeypatch.setenv("GAMMAPY_DATA", str(request.getfixturevalue("gammapy_data")))
     else:
         monkeypatch.delenv("GAMMAPY_DATA", raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    command = [sys.executable, ROOT / "examples" / "galactic_centre.py", tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "statistic of the archive" in done.stdout
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "energies.png",
-        "part.zarr",
-        "peek.png",
-        "smooth.png",
-    ]
+    monkeypatch.setattr(sys, "argv", ["galactic_centre.py", str(tmp_path / "out")])
+    runpy.run_path(str(ROOT / "examples" / "galactic_centre.py"), run_name="__main__")
+    plt.close("all")
+    assert "statistic of the archive" in capsys.readouterr().out
+    made = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert made == ["energies.png", "part.zarr", "peek.png", "smooth.png"]

@@ -265,7 +265,7 @@ def datasets(draw):
     return ds.chunk({dim: draw(st.integers(1, 4)) for dim in ds.dims}) if draw(st.booleans()) else ds
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ds=datasets())
 def test_any_dataset(tmp_path_factory, kind, ds):
     folder = tmp_path_factory.mktemp("any")

@@ -133,7 +133,7 @@ def test_truncated_netcdf(tmp_path, ds):
     write_netcdf(ds, tmp_path / "whole.nc")
     data = (tmp_path / "whole.nc").read_bytes()
     path = tmp_path / "cut.nc"
-    for size in np.linspace(8, len(data) - 100, 25, dtype=int):
+    for size in np.linspace(8, len(data) - 100, 10, dtype=int):
         path.write_bytes(data[:size])
         with pytest.raises(FileFormatError, match=r"cut\.nc: .*(damaged|incomplete)"):
             open_archive(path)
@@ -260,7 +260,7 @@ def _mutate_json(text, rng):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_mutated_zarr_metadata(tmp_path, ds, seed):
     path = tmp_path / "map.zarr"
     write_zarr(ds, path)
@@ -290,7 +290,7 @@ def test_mutated_zarr_chunks(tmp_path, ds):
         for p in sorted(path.rglob("*"))
         if p.is_file() and p != path / "zarr.json" and p.relative_to(path).parts[0] not in unused
     ]
-    for _ in range(150):
+    for _ in range(40):
         file = rng.choice(files)
         whole = file.read_bytes()
         file.write_bytes(_mutate(whole, rng))
@@ -300,7 +300,7 @@ def test_mutated_zarr_chunks(tmp_path, ds):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_mutated_netcdf(tmp_path, ds, seed):
     write_netcdf(ds, tmp_path / "whole.nc", lonlat=False)
     whole = (tmp_path / "whole.nc").read_bytes()
@@ -308,7 +308,7 @@ def test_mutated_netcdf(tmp_path, ds, seed):
     used = [i for i in range(len(whole)) if any(whole[max(i - 2, 0) : i + 3])]
     rng = random.Random(seed)
     outcomes = []
-    for i in range(100):
+    for i in range(70):
         damaged = bytearray(whole)
         for _ in range(rng.choice([1, 1, 2, 8])):
             damaged[rng.choice(used)] ^= rng.randrange(1, 256)

@@ -20,7 +20,7 @@ from xgamma.io.zarr import write_zarr
 
 @pytest.fixture
 def ds():
-    return make_map_dataset(npix=(12, 16), nenergy=4)
+    return make_map_dataset(npix=(12, 16), nenergy=4, irf_on_sky=False)
 
 
 @pytest.fixture
@@ -33,9 +33,12 @@ def state(path):
     return {str(item.relative_to(path)): item.read_bytes() for item in sorted(path.rglob("*")) if item.is_file()}
 
 
-@pytest.mark.parametrize("chunks", [None, {"y": 4, "x": 4}])
-@pytest.mark.parametrize(("dim", "cut"), [("x", 9), ("y", 5), ("energy", 3), ("gti", 1)])
-def test_append(ds, path, dim, cut, chunks):
+@pytest.mark.parametrize(
+    ("dim", "cut", "chunks"),
+    [("x", 9, None), ("x", 9, {"y": 4, "x": 4}), ("y", 5, {"y": 4, "x": 4}), ("energy", 3, None), ("gti", 1, None)],
+)
+def test_append(path, dim, cut, chunks):
+    ds = make_map_dataset(npix=(12, 16), nenergy=4)
     whole = ds if chunks is None else ds.chunk(chunks)
     write_zarr(whole.isel({dim: slice(None, cut)}), path)
     write_zarr(whole.isel({dim: slice(cut, None)}), path, append_dim=dim)
@@ -46,6 +49,7 @@ def test_append(ds, path, dim, cut, chunks):
 
 
 def test_append_many(ds, path):
+    ds = ds.isel(x=slice(0, 6))
     write_zarr(ds.isel(x=[0]), path, lonlat=False)
     for i in range(1, ds.sizes["x"]):
         write_zarr(ds.isel(x=[i]), path, append_dim="x")
@@ -56,8 +60,7 @@ def test_what_does_not_fit_is_not_appended(ds, path):
     left, right = ds.isel(x=slice(0, 8)), ds.isel(x=slice(8, None))
     write_zarr(left, path)
     before = state(path)
-    other_grid = make_map_dataset(npix=(12, 16), nenergy=4, binsz=0.2, binsz_irf=0.4).isel(x=slice(8, None))
-    other_bins = make_map_dataset(npix=(12, 16), nenergy=4).isel(x=slice(8, None), energy=slice(0, 3))
+    other_bins = right.isel(energy=slice(0, 3))
     for piece, dim, message in [
         (left, "x", "does not follow upon that of the store"),
         (ds.isel(x=slice(7, None)), "x", "does not follow"),
@@ -70,7 +73,7 @@ def test_what_does_not_fit_is_not_appended(ds, path):
         (right.assign(counts=right["counts"].assign_attrs(units="%")), "x", "units of 'counts'"),
         (right.assign(livetime=right["livetime"] * 2), "x", "'livetime' differs"),
         (other_bins, "x", "dim 'energy' has 3"),
-        (other_grid.drop_vars([n for n in other_grid if "psf" in n or "edisp" in n]), "x", "lacks"),
+        (right.drop_vars(["psf", "edisp"]), "x", "lacks"),
     ]:
         with pytest.raises(ValueError, match=message):
             write_zarr(piece, path, append_dim=dim)
@@ -93,7 +96,7 @@ def test_another_map_is_not_appended(path):
 
 def test_overlapping_bins_are_not_appended(ds, path):
     write_zarr(ds.isel(energy=slice(0, 2)), path)
-    other = make_map_dataset(npix=(12, 16), nenergy=3)
+    other = make_map_dataset(npix=(12, 16), nenergy=3, irf_on_sky=False)
     with pytest.raises(ValueError, match="does not follow upon|do not follow upon"):
         write_zarr(other.isel(energy=[1, 2]).drop_vars([]), path, append_dim="energy")
 
@@ -131,10 +134,17 @@ def test_an_append_that_fails_is_taken_back(ds, path):
     xr.testing.assert_identical(open_archive(path), ds)
 
 
-@pytest.mark.parametrize("chunks", [None, {"y": 5, "x": 3}])
-@pytest.mark.parametrize("region", ["auto", "slices"])
 @pytest.mark.parametrize(
-    "part", [{"x": slice(3, 9)}, {"y": slice(0, 4), "x": slice(15, 16)}, {"energy": slice(1, 2)}, {}], ids=str
+    ("part", "region", "chunks"),
+    [
+        ({"x": slice(3, 9)}, "auto", {"y": 5, "x": 3}),
+        ({"x": slice(3, 9)}, "slices", None),
+        ({"y": slice(0, 4), "x": slice(15, 16)}, "auto", None),
+        ({"energy": slice(1, 2)}, "slices", {"y": 5, "x": 3}),
+        ({}, "auto", {"y": 5, "x": 3}),
+        ({}, "slices", None),
+    ],
+    ids=str,
 )
 def test_region(ds, path, part, region, chunks):
     write_zarr(ds.chunk(y=4, x=4), path)
@@ -162,7 +172,7 @@ def test_what_does_not_fit_is_not_written_into_a_region(ds, path):
     write_zarr(ds.isel(x=slice(0, 10)), path)
     before = state(path)
     piece = ds.isel(x=slice(2, 6))
-    other = make_map_dataset(npix=(12, 16), nenergy=3)
+    other = make_map_dataset(npix=(12, 16), nenergy=3, irf_on_sky=False)
     for wrong, region, message in [
         (piece, {"x": slice(3, 7)}, "are at 2, the region begins at 3"),
         (piece, {"x": slice(2, 5)}, "does not hold the 4 elements"),
