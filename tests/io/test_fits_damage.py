@@ -53,6 +53,11 @@ def test_a_missing_file(tmp_path):
         ("a.fits.gz", gzip.compress(b"", mtime=0), "empty"),
         ("a.fits", PNG, "not a FITS file.*PNG"),
         ("a.png", PNG, "neither FITS nor NetCDF nor Zarr.*PNG"),
+        (
+            "a.yaml",
+            b"datasets:\n",
+            r"neither FITS nor NetCDF nor Zarr.*xgamma\.Datasets\.read, models by xgamma\.models\.Models\.read",
+        ),
         ("a.fits.gz", gzip.compress(PNG, mtime=0), "not a FITS file.*PNG"),
         ("a.fits", b"SIMPLE  =                    T".ljust(2000), "HDU PRIMARY.*END"),
         ("a.fits", b"SIMPLE  =                    T".ljust(9000), "HDU PRIMARY.*END"),

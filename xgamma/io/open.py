@@ -149,8 +149,11 @@ def _is_fits(path: str) -> bool:
         return False
     if not start:
         raise FileFormatError(full, "", "the file is empty")
+    way_out = "choose another file"
+    if full.lower().endswith((".yaml", ".yml")):
+        way_out = "lists of datasets are read by xgamma.Datasets.read, models by xgamma.models.Models.read"
     raise FileFormatError(
-        full, "", f"it is neither FITS nor NetCDF nor Zarr, since it starts with {start!r}: choose another file"
+        full, "", f"it is neither FITS nor NetCDF nor Zarr, since it starts with {start!r}: {way_out}"
     )
 
 
