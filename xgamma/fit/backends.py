@@ -68,6 +68,7 @@ def _minuit(objective: Objective, start: Start, settings: Settings) -> Outcome:
         lambda v: objective.value(v * scale),
         begin / scale,
         grad=lambda v: objective.gradient(v * scale) * scale,
+        g2=lambda v: np.full(v.size, 2.0),
         name=objective.names,
     )
     minuit.errordef = Minuit.LEAST_SQUARES

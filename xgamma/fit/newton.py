@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.fit.objective import Objective
+from xgamma.likelihood.expansion import Expansion
 
-__all__ = ["Minimum", "Spectral", "descend", "hessian", "spectral"]
+__all__ = ["Minimum", "Spectral", "approach", "descend", "hessian", "spectral"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -20,6 +21,11 @@ _FLAT = 1e-7
 """Curvature, relative to that of each parameter alone, below which a direction is flat."""
 _GOAL = 1e-9
 """Distance to the minimum, as an expected decrease of the statistic, at which steps end."""
+_ERRORS = 3.0
+"""How far below zero an amplitude may be taken in one step, in standard errors."""
+_STALLED, _SMALL = 0.01, 1e-4
+"""Part of a small expected decrease that a step must give: the edge where a prediction is cut off has a slope on both
+sides."""
 _ROUNDING = 1e-9
 """Relative error of a statistic."""
 
@@ -105,7 +111,7 @@ def spectral(matrix: Array, like: Array) -> Spectral:
 
 
 def hessian(objective: Objective, x: Array, scale: Array, lower: Array, upper: Array, free: Flags) -> Array:
-    """Second derivatives by differences of the gradient.
+    """Second derivatives: those that the likelihood knows, and else by differences of the gradient.
 
     Parameters
     ----------
@@ -121,9 +127,10 @@ def hessian(objective: Objective, x: Array, scale: Array, lower: Array, upper: A
     ndarray, shape (parameter, parameter)
         Symmetric.
     """
-    out = np.zeros((x.size, x.size))
-    for i in map(int, np.flatnonzero(free)):
-        step = _STEP * scale[i]
+    found = objective.expand(x, free)
+    out, rough = found.hessian.copy(), found.rough & free
+    for i in map(int, np.flatnonzero(rough)):
+        step = _STEP * (np.sqrt(2 / out[i, i]) if out[i, i] > 0 else scale[i])
         for _ in range(3):
             row = _row(objective, x, i, step, lower[i], upper[i])
             if not row[i] > 0:
@@ -133,7 +140,9 @@ def hessian(objective: Objective, x: Array, scale: Array, lower: Array, upper: A
                 break
             step = np.clip(wanted, 1e-3 * step, 1e3 * step)
         out[i] = row
-    out[:, ~free] = 0.0
+    # Pairs of which one row alone comes from differences are those of that row.
+    out[np.ix_(~rough, rough)] = out[np.ix_(rough, ~rough)].T
+    out[:, ~free] = out[~free] = 0.0
     return (out + out.T) / 2
 
 
@@ -147,6 +156,71 @@ def _row(objective: Objective, x: Array, i: int, step: float, lower: float, uppe
         there[i] = value
         slopes.append(objective.gradient(there))
     return (slopes[0] - slopes[1]) / (high - low)
+
+
+def approach(
+    objective: Objective,
+    x: Array,
+    most: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+    free: Flags,
+    near: float,
+    steps: int = 20,
+) -> tuple[Array, Expansion]:
+    """Go towards the minimum by Newton steps, each with second derivatives of its own.
+
+    Parameters
+    ----------
+    objective : Objective
+        The statistic.
+    x : ndarray, shape (parameter,)
+        The start, inside the limits.
+    most : ndarray, shape (parameter,)
+        The longest step of each parameter; infinite for an amplitude or norm, which is at most taken to zero, or some
+        errors below.
+    scale, lower, upper : ndarray, shape (parameter,)
+        About the errors, and the limits.
+    free : ndarray of bool, shape (parameter,)
+        The parameters to vary.
+    near : float
+        Distance to the minimum, as an expected decrease of the statistic, that is near enough.
+    steps : int
+        The most steps.
+
+    Returns
+    -------
+    x : ndarray, shape (parameter,)
+        The lowest point that was reached.
+    found : Expansion
+        The statistic there.
+    """
+    found = objective.expand(x, free)
+    for _ in range(steps):
+        held = ((x <= lower) & (found.gradient > 0)) | ((x >= upper) & (found.gradient < 0))
+        move = _step(x, found.gradient, found.hessian, scale, lower, upper, free & ~held)
+        edm = -float(found.gradient @ move + 0.5 * move @ found.hessian @ move)
+        if not edm > near:
+            break
+        move *= min(1.0, float(np.min(most[move != 0] / np.abs(move[move != 0]), initial=1.0)))
+        # The statistic falls ever more steeply towards zero, where a parabola leads far beyond.
+        bend = np.diag(found.hessian)
+        error = np.sqrt(2 / np.where(bend > 0, bend, np.inf))
+        reach = np.where(np.isinf(most), np.maximum(np.abs(x), _ERRORS * error), np.inf)
+        move = np.clip(move, -reach, np.where(x >= 0, np.inf, reach))
+        for part in 0.5 ** np.arange(8):
+            new = np.clip(x + part * move, lower, upper)
+            there = objective.expand(new, free)
+            if there.value <= found.value and there.cut <= found.cut:
+                break
+        else:
+            break
+        stalled = found.value - there.value < _STALLED * part * edm < _STALLED * _SMALL
+        x, found = new, there
+        if stalled:
+            break
+    return x, found
 
 
 def descend(
@@ -181,7 +255,7 @@ def descend(
     Minimum
         Its `edm` tells whether the minimum was reached.
     """
-    stat, slope, matrix = objective.value(x), objective.gradient(x), matrix.copy()
+    (stat, slope), matrix = objective.value_and_gradient(x), matrix.copy()
     edm, held = np.inf, np.zeros(x.size, dtype=bool)
     for _ in range(steps):
         held = free & (((x <= lower) & (slope > 0)) | ((x >= upper) & (slope < 0)))
@@ -193,10 +267,13 @@ def descend(
         found = _search(objective, x, stat, move, lower, upper)
         if found is None:
             break
-        new, stat = found
-        new_slope = objective.gradient(new)
+        new, lower_stat, new_slope, part = found
+        stalled = stat - lower_stat < _STALLED * part * edm < _STALLED * _SMALL
+        stat = lower_stat
         matrix = _updated(matrix, new - x, new_slope - slope, use)
         x, slope = new, new_slope
+        if stalled:
+            break
     return Minimum(x, stat, slope, matrix, max(edm, 0.0), held)
 
 
@@ -217,13 +294,13 @@ def _step(x: Array, slope: Array, matrix: Array, scale: Array, lower: Array, upp
 
 def _search(
     objective: Objective, x: Array, stat: float, move: Array, lower: Array, upper: Array
-) -> tuple[Array, float] | None:
+) -> tuple[Array, float, Array, float] | None:
     """Return the first of shorter and shorter steps that does not go up."""
     for part in 0.5 ** np.arange(12):
         new = np.clip(x + part * move, lower, upper)
-        value = objective.value(new)
+        value, slope = objective.value_and_gradient(new)
         if value <= stat + _ROUNDING * max(1.0, abs(stat) * 1e-3):
-            return new, value
+            return new, value, slope, part
     return None
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xgamma.likelihood.expansion import Expansion
+
 __all__ = ["Objective", "Stopped", "Watch"]
 
 Array = NDArray[np.float64]
@@ -84,10 +86,38 @@ class Objective:
 
     def value(self, x: Array) -> float:
         """Statistic; far above the best one where it is no number, so that a minimiser turns back."""
+        self._count()
+        return self._noted(float(self.likelihood(x)), x)
+
+    def gradient(self, x: Array) -> Array:
+        """Return the derivatives; zero where one is no number."""
+        self.n_gradients += 1
+        slope = np.asarray(self.likelihood.gradient(x), dtype=np.float64)
+        self._watch.tell(f"fit: {self.n_values} evaluations, {self.n_gradients} gradients")
+        return np.where(np.isfinite(slope), slope, 0.0)
+
+    def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+        """Return both, for less than they cost apart."""
+        self._count()
+        self.n_gradients += 1
+        stat, slope = self.likelihood.value_and_gradient(x)
+        return self._noted(float(stat), x), np.where(np.isfinite(slope), slope, 0.0)
+
+    def expand(self, x: Array, free: NDArray[np.bool_] | None = None) -> Expansion:
+        """Return the statistic with first and second derivatives; zero where one is no number."""
+        self._count()
+        self.n_gradients += 1
+        found = self.likelihood.expand(x, free)
+        slope, bend = (np.where(np.isfinite(part), part, 0.0) for part in (found.gradient, found.hessian))
+        return Expansion(self._noted(found.value, x), slope, bend, found.rough, found.cut)
+
+    def _count(self) -> None:
         if self.max_calls is not None and self.n_values >= self.max_calls:
             raise Stopped(f"The limit of {self.max_calls} evaluations was reached.")
         self.n_values += 1
-        stat = float(self.likelihood(x))
+
+    def _noted(self, stat: float, x: Array) -> float:
+        """Remember a statistic, and replace what is no number."""
         if self.trace is not None:
             self.trace.append((stat, np.array(x)))
         if not np.isfinite(stat):
@@ -100,13 +130,6 @@ class Objective:
             self.best = stat, np.array(x)
         self._watch.tell(f"fit: {self.n_values} evaluations, statistic {self.best[0]:.3f}")
         return stat
-
-    def gradient(self, x: Array) -> Array:
-        """Return the derivatives; zero where one is no number."""
-        self.n_gradients += 1
-        slope = np.asarray(self.likelihood.gradient(x), dtype=np.float64)
-        self._watch.tell(f"fit: {self.n_values} evaluations, {self.n_gradients} gradients")
-        return np.where(np.isfinite(slope), slope, 0.0)
 
     def tell_invalid(self, stat: float) -> str:
         """Say where the statistic was no number."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.fit.backends import BACKENDS, Outcome, Settings
-from xgamma.fit.newton import Minimum, descend, hessian, spectral
+from xgamma.fit.newton import Minimum, approach, descend, hessian, spectral
 from xgamma.fit.objective import Objective, Stopped
-from xgamma.fit.start import Start, limits_of, norms_of, start_of
+from xgamma.fit.start import Start, limits_of, norms_of, scale_of, start_of
 
 __all__ = ["Solution", "solve"]
 
@@ -20,6 +20,10 @@ _CLOSE = 2e-3
 """Expected decrease of the statistic, for a tolerance of 1, below which a point is the minimum."""
 _MOVED = 0.05
 """Distance in standard errors after which second derivatives are taken anew."""
+_LONGEST = 10.0
+"""Longest step of a position, a shape or an index, in plausible first steps."""
+_ROUGHLY, _NEAR = 0.1, 1e-4
+"""Expected decrease of the statistic that is near enough for amplitudes and norms alone, and for a minimiser."""
 _SHARE = 0.2
 """Part of a parameter in a flat direction from which on that makes its error unknown."""
 
@@ -88,7 +92,7 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
     begin = np.clip(x, *limits_of(likelihood))
     try:
         objective.value(begin)
-        start = _scaled(objective, start_of(objective))
+        start = _near(objective, start_of(objective))
         outcome = BACKENDS[backend].minimise(objective, start, settings)
         found = _refined(objective, start, outcome)
     except Stopped as error:
@@ -104,14 +108,18 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
     return _judged(objective, start, outcome, found, settings, note)
 
 
-def _scaled(objective: Objective, start: Start) -> Start:
-    """Fit amplitudes and norms first: a source that is far too bright or faint drives itself away."""
-    norms = norms_of(objective.likelihood)
-    if norms.all() or not norms.any():
-        return start
-    matrix = hessian(objective, start.x, start.scale, start.lower, start.upper, norms)
-    found = descend(objective, start.x, matrix, start.scale, start.lower, start.upper, norms)
-    return start_of(objective, found.x)
+def _near(objective: Objective, start: Start) -> Start:
+    """Go near the minimum by Newton steps.
+
+    Amplitudes and norms come first: a source that is far too bright or faint drives itself away.
+    """
+    norms, x = norms_of(objective.likelihood), start.x
+    most = np.where(norms, np.inf, _LONGEST * start.step)
+    bounds = start.scale, start.lower, start.upper
+    if norms.any() and not norms.all():
+        x, _ = approach(objective, x, most, *bounds, norms, near=_ROUGHLY)
+    x, found = approach(objective, x, most, *bounds, np.ones(x.size, dtype=bool), near=_NEAR)
+    return replace(start, x=x, scale=scale_of(found.hessian, start.step))
 
 
 def _stopped(x: Array, stat: float, message: str) -> Solution:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.fit.objective import Objective
 
-__all__ = ["Start", "limits_of", "norms_of", "start_of"]
+__all__ = ["Start", "limits_of", "norms_of", "scale_of", "start_of"]
 
 Array = NDArray[np.float64]
 
@@ -32,6 +32,8 @@ class Start:
         Values inside the limits.
     scale : ndarray, shape (parameter,)
         About the error of each.
+    step : ndarray, shape (parameter,)
+        What is plausible as a first step.
     lower, upper : ndarray, shape (parameter,)
         Limits, infinite for none.
     moved : tuple of str
@@ -40,6 +42,7 @@ class Start:
 
     x: Array
     scale: Array
+    step: Array
     lower: Array
     upper: Array
     moved: tuple[str, ...]
@@ -91,7 +94,7 @@ def norms_of(likelihood: Any) -> NDArray[np.bool_]:
     return np.array([name.rpartition(".")[2] in _SCALES for name in likelihood.parameters], dtype=bool)
 
 
-def start_of(objective: Objective, at: Array | None = None) -> Start:
+def start_of(objective: Objective) -> Start:
     """Return values and scales with which to begin.
 
     Scales are the curvature of the statistic along each parameter, as far as it agrees with what is plausible.
@@ -100,8 +103,6 @@ def start_of(objective: Objective, at: Array | None = None) -> Start:
     ----------
     objective : Objective
         The statistic.
-    at : ndarray, shape (parameter,), optional
-        Values to begin with in place of those of the likelihood.
     """
     likelihood = objective.likelihood
     vector = likelihood.vector
@@ -112,13 +113,12 @@ def start_of(objective: Objective, at: Array | None = None) -> Start:
     step = np.where(np.isfinite(width) & (width > 0), np.minimum(step, 0.1 * width), step)
     x = np.clip(vector.value, lower, upper)
     moved = tuple(name for name, a, b in zip(vector.names, x, vector.value, strict=True) if a != b)
-    x = x if at is None else at
-    here = objective.gradient(x)
-    scale = step.copy()
-    for i in range(x.size):
-        there = x.copy()
-        there[i] += 0.1 * step[i] if x[i] + 0.1 * step[i] <= upper[i] else -0.1 * step[i]
-        bend = (objective.gradient(there)[i] - here[i]) / (there[i] - x[i])
-        if bend > 0:
-            scale[i] = np.clip(np.sqrt(2 / bend), 1e-3 * step[i], 10 * step[i])
-    return Start(x, scale, lower, upper, moved)
+    scale = scale_of(objective.expand(x).hessian, step)
+    return Start(x, scale, step, lower, upper, moved)
+
+
+def scale_of(hessian: Array, step: Array) -> Array:
+    """Return about the error of each parameter, given second derivatives and plausible steps."""
+    bend = np.diag(hessian)
+    scale = np.sqrt(2 / np.where(bend > 0, bend, 1.0))
+    return np.where(bend > 0, np.clip(scale, 1e-3 * step, 10 * step), step)

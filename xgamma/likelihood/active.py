@@ -114,6 +114,14 @@ class Stack:
     total: Array
     parts: tuple[slice, ...]
 
+    def gram(self, weight: Array) -> Array:
+        """Return the products of all pairs of columns, with a weight for each bin."""
+        if isinstance(self.matrix, np.ndarray):
+            return np.asarray(self.matrix.T @ (self.matrix * weight[:, None]))
+        weighted = self.matrix.copy()
+        weighted.data = self.matrix.data * np.repeat(weight, np.diff(self.matrix.indptr))
+        return np.asarray((self.matrix.T @ weighted).toarray())
+
 
 def stack_of(active: Active, fixed: list[Fixed], places: list[NDArray[np.intp]]) -> Stack:
     """Stack the counts of sources."""

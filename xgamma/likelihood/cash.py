@@ -18,7 +18,7 @@ from xgamma.kernels.statistic import TRUNCATION
 from xgamma.likelihood.active import Active, Stack, active_of, places_of, stack_of
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
-from xgamma.likelihood.expansion import Expansion
+from xgamma.likelihood.expansion import Expansion, add_bends
 from xgamma.likelihood.many import DEEPEST, cash_many
 from xgamma.likelihood.source import Contribution
 from xgamma.likelihood.spectrum import SCALES, Spectrum
@@ -215,7 +215,10 @@ class CashTerm:
             return self._dense(x, 2, free)
         gradient, of_factor, of_parts = self._slopes(found, x)
         active, mu = found.active, found.mu
-        columns, rough = np.zeros((mu.size, x.size), order="F"), np.zeros(x.size, dtype=bool)
+        rough = np.zeros(x.size, dtype=bool)
+        above = mu > TRUNCATION
+        weight = np.where(above, active.n / np.where(above, mu, 1.0) ** 2, 0.0)
+        sides: list[tuple[int, Array]] = []
         out = np.zeros((x.size, x.size))
         numbers = np.zeros((self.stack.total.size, x.size))
         for part, place, where, slope in zip(found.parts, found.places, self.stack.parts, of_parts, strict=True):
@@ -223,28 +226,33 @@ class CashTerm:
                 if found.stacked:
                     numbers[where, slot] += row
                 else:
-                    columns[place, slot] += part.fixed.matrix @ row
+                    sides.append((slot, _spread(part.fixed.matrix @ row, place, mu.size)))
             for slot, column, _ in part.moves:
-                columns[place, slot] += column
+                sides.append((slot, _spread(column, place, mu.size)))
                 rough[slot] = True
-            for i, j, row in part.bends:
-                _add(out, i, j, float(slope @ row))
-        if found.stacked and found.parts:
-            columns += self.stack.matrix @ numbers
+            add_bends(out, part.bends, slope)
         if self.background is not None:
             rows = self.background.jacobian(x)
             curve = np.divide(active.other_n, found.factor**2, out=np.zeros(found.factor.size), where=found.factor > 0)
             for own, row in zip(self.background.free, rows, strict=True):
-                columns[:, own.slot] += active.b * row[active.e]
+                sides.append((own.slot, active.b * row[active.e]))
                 for other, second in zip(self.background.free, rows, strict=True):
                     out[own.slot, other.slot] += (curve * row) @ second
-            for i, j, row in self.background.bends(x):
-                _add(out, i, j, float(of_factor @ row))
-        above = mu > TRUNCATION
-        safe = np.where(above, mu, 1.0)
-        weight = np.where(above, active.n / safe**2, 0.0)
-        out += columns.T @ (columns * weight[:, None])
-        return Expansion(self._value(found), gradient, 2 * out, rough)
+            add_bends(out, self.background.bends(x), of_factor)
+        # Products of all pairs of columns: those of the matrix of all sources, and others.
+        columns = np.zeros((mu.size, x.size), order="F")
+        for slot, side in sides:
+            columns[:, slot] += side
+        slots = sorted({slot for slot, _ in sides})
+        columns = columns[:, slots]
+        weighted = columns * weight[:, None]
+        out[np.ix_(slots, slots)] += columns.T @ weighted
+        if found.stacked and found.parts:
+            out += numbers.T @ self.stack.gram(weight) @ numbers
+            mixed = numbers.T @ (self.stack.matrix.T @ weighted)
+            out[:, slots] += mixed
+            out[slots] += mixed.T
+        return Expansion(self._value(found), gradient, 2 * out, rough, int(np.count_nonzero(~above & (active.n > 0))))
 
     def _slopes(self, found: _Prediction, x: Array) -> tuple[Array, Array, list[Array]]:
         """Return derivatives by parameters, and half of those by factors on the background and numbers of spectra."""
@@ -318,14 +326,14 @@ class CashTerm:
                     columns[:, slot] += full.ravel()[chosen]
             weight = n.ravel()[chosen] / mu.ravel()[chosen] ** 2
             columns *= np.sqrt(weight)[:, None]
-        return Expansion(value, gradient, 2 * columns.T @ columns, np.ones(x.size, dtype=bool))
+        cut = int(np.count_nonzero(inside & (n > 0) & ~(mu > TRUNCATION)))
+        return Expansion(value, gradient, 2 * columns.T @ columns, np.ones(x.size, dtype=bool), cut)
 
 
-def _add(matrix: Array, i: int, j: int, value: float) -> None:
-    """Add to a symmetric matrix."""
-    matrix[i, j] += value
-    if i != j:
-        matrix[j, i] += value
+def _spread(values: Array, place: NDArray[np.intp], size: int) -> Array:
+    out = np.zeros(size)
+    out[place] = values
+    return out
 
 
 def _may_be_negative(source: Any, x: Array) -> bool:

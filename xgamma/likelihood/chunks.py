@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.coords import FixedGrid, SkyGrid
+from xgamma.likelihood.expansion import Expansion, total
 from xgamma.likelihood.term import term_of
 from xgamma.models import Models, SkyModel
 from xgamma.predict import models_for
@@ -49,13 +50,13 @@ class ChunkedTerm:
     blocks: tuple[tuple[slice, slice], ...]
     states: tuple[Any, ...]
 
-    def _each(self, method: str, x: Array) -> list[Any]:
+    def _each(self, method: str, x: Array, *more: Any) -> list[Any]:
         """Call a method of each term: the vector goes out, and results come back."""
         client = getattr(self.states[0], "client", None)
         if client is None:
-            return [_call(state, method, x) for state in self.states]
+            return [_call(state, method, x, *more) for state in self.states]
         # Calls are not pure for the scheduler, which else would have to hash each vector.
-        return list(client.gather(client.map(_call, self.states, method=method, x=x, pure=False)))
+        return list(client.gather([client.submit(_call, state, method, x, *more, pure=False) for state in self.states]))
 
     def __call__(self, x: Array) -> float:
         """Statistic for a parameter vector."""
@@ -73,6 +74,10 @@ class ChunkedTerm:
     def many(self, x: Array) -> Array:
         """Statistic (point,) for parameter vectors (point, parameter)."""
         return np.sum(self._each("many", x), axis=0)
+
+    def expand(self, x: Array, free: NDArray[np.bool_] | None = None) -> Expansion:
+        """Return the statistic with first and second derivatives, see `xgamma.likelihood.Likelihood.expand`."""
+        return total(self._each("expand", x, free), x.size)
 
     @property
     def n_bins(self) -> int:
@@ -95,8 +100,8 @@ class ChunkedTerm:
         self.__dict__.update(state)
 
 
-def _call(state: Any, method: str, x: Array) -> Any:
-    return state.n_bins if method == "n_bins" else getattr(state, method)(x)
+def _call(state: Any, method: str, x: Array, *more: Any) -> Any:
+    return state.n_bins if method == "n_bins" else getattr(state, method)(x, *more)
 
 
 def is_chunked(ds: xr.Dataset) -> bool:

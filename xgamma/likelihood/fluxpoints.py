@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import Axis
 from xgamma.fluxpoints.statistics import statistic_of
+from xgamma.likelihood.expansion import Expansion, add_bends
 from xgamma.likelihood.many import flux_many
 from xgamma.likelihood.parameters import part_of
 from xgamma.likelihood.spectrum import Spectrum
@@ -22,6 +23,9 @@ from xgamma.schema import FLUX_VARIABLES
 __all__ = ["FLUX_FRAME", "FluxTerm", "flux_term"]
 
 Array = NDArray[np.float64]
+
+_STEP = 1e-3
+"""Largest relative step of predicted fluxes for second derivatives of their statistic."""
 
 FLUX_FRAME = {
     "name": "flux_pred",
@@ -81,6 +85,25 @@ class FluxTerm:
     def many(self, x: Array) -> Array:
         """Statistic (point,) for parameter vectors (point, parameter)."""
         return flux_many(self, x)
+
+    def expand(self, x: Array, free: NDArray[np.bool_] | None = None) -> Expansion:
+        """Return the statistic with first and second derivatives, see `xgamma.likelihood.Likelihood.expand`."""
+        flux = self._flux(x)
+        slope = self.statistic.slope(flux)
+        rows, hessian = np.zeros((x.size, *slope.shape)), np.zeros((x.size, x.size))
+        for spectrum in self.spectra:
+            for own, row in zip(spectrum.free, spectrum.jacobian(x), strict=True):
+                rows[own.slot] += row
+            add_bends(hessian, spectrum.bends(x), slope)
+        # By differences along each parameter, so small that the prediction changes by a thousandth at most.
+        for i, row in enumerate(rows):
+            largest = np.abs(row / flux).max(initial=0.0, where=flux != 0)
+            if largest > 0:
+                step = _STEP / largest
+                bend = self.statistic.slope(flux + step * row) - self.statistic.slope(flux - step * row)
+                hessian[i] += rows @ bend / (2 * step)
+        hessian = (hessian + hessian.T) / 2
+        return Expansion(self(x), rows @ slope, hessian, np.zeros(x.size, dtype=bool))
 
     def npred(self, x: Array) -> Array:
         """Predicted differential flux of every point in TeV-1 s-1 cm-2, with two dims of length one behind it."""

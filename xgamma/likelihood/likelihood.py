@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xgamma.coords import SkyGrid
 from xgamma.likelihood.chunks import chunked_term, is_chunked
+from xgamma.likelihood.expansion import Expansion, total
 from xgamma.likelihood.fluxpoints import FLUX_FRAME
 from xgamma.likelihood.parameters import Vector, joint_models, vector_of
 from xgamma.likelihood.points import points_of
@@ -190,6 +191,28 @@ class Likelihood:
         parts = [term.value_and_gradient(values) for term in self._terms]
         value = sum((part[0] for part in parts), self._vector.prior(values))
         return value, sum((part[1] for part in parts), self._vector.prior_gradient(values))
+
+    def expand(self, x: ArrayLike, free: ArrayLike | None = None) -> Expansion:
+        """Return the statistic with its first and second derivatives.
+
+        Parameters
+        ----------
+        x : array_like
+            Values of the free parameters.
+        free : array_like of bool, optional
+            Parameters that matter: derivatives with respect to the position and shape of a source may be left out (as
+            zero) for others.
+
+        Returns
+        -------
+        Expansion
+            Second derivatives are exact for spectra, amplitudes and backgrounds; for positions and shapes they are
+            those of a prediction that is linear in these.
+        """
+        values = self._vector.check(x)
+        which = None if free is None else np.asarray(free, dtype=bool)
+        prior = self._vector.prior_expansion(values)
+        return total([prior, *(term.expand(values, which) for term in self._terms)], values.size)
 
     def npred(self, x: ArrayLike, dataset: str | None = None) -> xr.DataArray:
         """Predict the counts of a dataset, or the differential fluxes of flux points.

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from xgamma.likelihood.expansion import Expansion
 from xgamma.models import Models, Parameter
 from xgamma.models.base import ModelBase
 from xgamma.predict import models_for
@@ -63,6 +64,11 @@ class Vector:
     def prior_gradient(self, x: Array) -> Array:
         """Return the derivatives of `prior`."""
         return np.array([0.0 if prior is None else prior.gradient(v) for prior, v in zip(self.priors, x, strict=True)])
+
+    def prior_expansion(self, x: Array) -> Expansion:
+        """Return `prior` with its derivatives."""
+        bend = np.array([0.0 if prior is None else prior.bend(v) for prior, v in zip(self.priors, x, strict=True)])
+        return Expansion(self.prior(x), self.prior_gradient(x), np.diag(bend), np.zeros(x.size, dtype=bool))
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ class Spectrum:
         Pairs without one are left out. Next to a limit they are those of a place two steps inside.
         """
         here = self.part.values(x)
-        step = {free.name: _BEND_STEP * max(abs(here[free.name]), 1e-2 * free.scale) for free in self.free}
+        step = {free.name: _BEND_STEP * max(abs(here[free.name]), 0.1 * free.scale) for free in self.free}
         for free in self.free:
             low, high = free.lower + step[free.name], free.upper - step[free.name]
             here[free.name] = min(max(here[free.name], low), high) if low < high else here[free.name]
@@ -122,7 +122,7 @@ class Spectrum:
             start += len(rule)
             row = np.array([weight for *_, weight in rule]) @ part
             # What rounding leaves of a straight line is nothing.
-            row[np.abs(row) < 1e-9 * np.abs(part).max(axis=0, initial=0.0)] = 0.0
+            row[np.abs(row) < 4e-15 * np.abs(part).max(axis=0, initial=0.0)] = 0.0
             if row.any():
                 low, high = sorted((one.slot, two.slot))
                 out.append((low, high, row * (one.factor * two.factor / (step[one.name] * step[two.name]))))

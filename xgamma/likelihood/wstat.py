@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import statistic
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.expansion import Expansion, add_bends
 from xgamma.likelihood.many import wstat_many
 from xgamma.likelihood.source import Contribution
 
@@ -43,6 +44,12 @@ class WstatTerm:
     alpha: Array
 
     @property
+    def known(self) -> Any:
+        """Which bins count."""
+        some = self.alpha > 0
+        return np.s_[:] if some.all() else some
+
+    @property
     def n_bins(self) -> int:
         """Number of bins inside the masks whose background is known."""
         return int(np.count_nonzero(self.alpha > 0))
@@ -58,7 +65,7 @@ class WstatTerm:
         return mu
 
     def _value(self, mu: Array) -> float:
-        some = self.alpha > 0
+        some = self.known
         return float(statistic.wstat(self.bins.n[some], self.n_off[some], self.alpha[some], mu[some]).sum())
 
     def gradient(self, x: Array) -> Array:
@@ -72,20 +79,54 @@ class WstatTerm:
         """
         parts = [source.at(x, 1) for source in self.sources]
         mu = self._signal(parts)
-        some = self.alpha > 0
-        n, alpha = self.bins.n[some], self.alpha[some]
-        on = mu[some] + alpha * statistic.wstat_background(n, self.n_off[some], alpha, mu[some])
-        pull = np.zeros(mu.size)
-        pull[some] = 1 - np.divide(n, on, out=np.zeros_like(on), where=n > 0)
         out = np.zeros(x.size)
+        self._slopes(parts, self._pull(mu)[0], out)
+        return self._value(mu), out
+
+    def _pull(self, mu: Array) -> tuple[Array, Array]:
+        """Half of the first and second derivatives by the signal in each bin, 0 where no background is known."""
+        some = self.known
+        n, n_off, alpha, signal = self.bins.n[some], self.n_off[some], self.alpha[some], mu[some]
+        off = statistic.wstat_background(n, n_off, alpha, signal)
+        on = signal + alpha * off
+        share = np.divide(n, on, out=np.zeros_like(on), where=n > 0)
+        pull, bend = np.zeros(mu.size), np.zeros(mu.size)
+        pull[some] = 1 - share
+        # How the best background follows the signal: the derivative of its quadratic equation.
+        lead = 2 * alpha * (1 + alpha) * off - alpha * (n + n_off) + (1 + alpha) * signal
+        follow = np.divide(n_off - (1 + alpha) * off, lead, out=np.zeros_like(on), where=lead != 0)
+        slope = np.divide(1 + alpha * follow, on, out=np.zeros_like(on), where=n > 0)
+        bend[some] = share * slope
+        return pull, bend
+
+    def _slopes(self, parts: list[Contribution], pull: Array, out: Array) -> list[Array]:
+        """Add derivatives to an array; return those by the numbers of each spectrum."""
+        slopes = []
         for part in parts:
             own = pull[part.fixed.bins]
-            slope = own @ part.fixed.matrix
+            slopes.append(own @ part.fixed.matrix)
             for slot, row in part.slopes:
-                out[slot] += 2 * float(slope @ row)
+                out[slot] += 2 * float(slopes[-1] @ row)
             for slot, column, _ in part.moves:
                 out[slot] += 2 * float(own @ column)
-        return self._value(mu), out
+        return slopes
+
+    def expand(self, x: Array, free: NDArray[np.bool_] | None = None) -> Expansion:
+        """Return the statistic with first and second derivatives, see `xgamma.likelihood.Likelihood.expand`."""
+        parts = [source.at(x, 2, free) for source in self.sources]
+        mu = self._signal(parts)
+        pull, bend = self._pull(mu)
+        gradient, hessian = np.zeros(x.size), np.zeros((x.size, x.size))
+        columns, rough = np.zeros((mu.size, x.size)), np.zeros(x.size, dtype=bool)
+        for part, slope in zip(parts, self._slopes(parts, pull, gradient), strict=True):
+            for slot, row in part.slopes:
+                columns[part.fixed.bins, slot] += part.fixed.matrix @ row
+            for slot, column, _ in part.moves:
+                columns[part.fixed.bins, slot] += column
+                rough[slot] = True
+            add_bends(hessian, part.bends, slope)
+        hessian += columns.T @ (columns * bend[:, None])
+        return Expansion(self._value(mu), gradient, 2 * hessian, rough)
 
     def many(self, x: Array) -> Array:
         """Statistic (point,) for parameter vectors (point, parameter)."""

@@ -37,6 +37,10 @@ class GaussianPrior:
         """Return the derivative of the statistic."""
         return self.weight * 2 * (value - self.mu) / self.sigma**2
 
+    def bend(self, value: float) -> float:
+        """Return the second derivative of the statistic."""
+        return self.weight * 2 / self.sigma**2
+
 
 @dataclass(frozen=True)
 class UniformPrior:
@@ -64,6 +68,10 @@ class UniformPrior:
 
     def gradient(self, value: float) -> float:
         """Return the derivative of the statistic."""
+        return 0.0
+
+    def bend(self, value: float) -> float:
+        """Return the second derivative of the statistic."""
         return 0.0
 
 
@@ -96,6 +104,10 @@ class LogUniformPrior:
     def gradient(self, value: float) -> float:
         """Return the derivative of the statistic."""
         return self.weight * 2 / value
+
+    def bend(self, value: float) -> float:
+        """Return the second derivative of the statistic."""
+        return -self.weight * 2 / value**2
 
 
 Prior = GaussianPrior | UniformPrior | LogUniformPrior
