@@ -1,15 +1,13 @@
 """Small, smooth, complete datasets for tests, made without files."""
 
-from math import erf
-
 import numpy as np
 import xarray as xr
 from astropy.coordinates import SkyCoord
+from scipy.special import erf
 
 from xgamma.coords import Axis, SkyGrid, energy_edges, solid_angle
 from xgamma.schema import FORMAT, FORMAT_VERSION
 
-_ERF = np.vectorize(erf)
 SKIES = {
     "CAR": {"proj": "CAR", "center": (0.0, 0.0), "frame": "galactic"},
     "TAN": {"proj": "TAN", "center": (83.63, 22.01), "frame": "icrs"},
@@ -48,8 +46,8 @@ def make_map_dataset(
     grid = SkyGrid.create(SkyCoord(*center, unit="deg", frame=frame), binsz=binsz, frame=frame, proj=proj, shape=npix)
     irf_grid = grid.with_binsz(binsz_irf)
 
-    ds = xr.Dataset().assign_coords(energy.to_coords()).assign_coords(true.to_coords()).assign_coords(rad.to_coords())
-    ds = ds.assign_coords(grid.to_coords())
+    coords = energy.to_coords() | true.to_coords() | rad.to_coords() | grid.to_coords()
+    ds = {}
     away = _separation(grid)
     log_true = np.log(true.center)[:, None, None]
 
@@ -69,10 +67,10 @@ def make_map_dataset(
     psf = _psf(true, rad)
     edges, axis = (np.linspace(0.2, 3, 57), "migra") if migra else (energy.edges, "energy")
     if migra:
-        ds = ds.assign_coords(Axis.from_edges("migra", edges, "", interp="lin").to_coords())
+        coords |= Axis.from_edges("migra", edges, "", interp="lin").to_coords()
     edisp = _edisp(true, edges, migra)
     if irf_on_sky:
-        ds = ds.assign_coords(irf_grid.to_coords("psf")).assign_coords(irf_grid.to_coords("edisp"))
+        coords |= irf_grid.to_coords("psf") | irf_grid.to_coords("edisp")
         far = _separation(irf_grid)
         wider = 1 + 0.1 * far / far.max()
         table = np.stack([[_psf(true, rad, w) for w in row] for row in wider])
@@ -90,7 +88,8 @@ def make_map_dataset(
     ds["gti_start"] = ("gti", np.array([0.0, 2000.0]), dict(clock))
     ds["gti_stop"] = ("gti", np.array([1800.0, 3800.0]), dict(clock))
     ds["livetime"] = ((), 3500.0, {"units": "s"})
-    ds.attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": name}
+    attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": name}
+    ds = xr.Dataset(ds, coords=coords, attrs=attrs)
     return ds if chunks is None else ds.chunk(chunks)
 
 
@@ -120,7 +119,7 @@ def _psf(true, rad, wider=1.0):
 
 def _edisp(true, edges, migra, wider=1.0):
     ratio = edges if migra else edges / true.center[:, None]
-    cumulative = 0.5 * (1 + _ERF(np.log(ratio / 1.02) / (0.12 * wider * np.sqrt(2))))
+    cumulative = 0.5 * (1 + erf(np.log(ratio / 1.02) / (0.12 * wider * np.sqrt(2))))
     table = np.diff(cumulative, axis=-1)
     # in migra the table is a density
     return np.broadcast_to(table / np.diff(edges), (true.size, edges.size - 1)) if migra else table

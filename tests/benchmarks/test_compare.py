@@ -12,7 +12,8 @@ from tests.benchmarks import compare
 
 QUICK = [
     "read", "npred, one point source, cold", "statistic, index changed, fit mask",
-    "statistic, width changed, safe mask", "downsample", "survey, cold",
+    "statistic, width changed, safe mask", "downsample", "resample_energy_axis", "to_region_map_dataset",
+    "survey, cold",
 ]  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def test_xgamma_does_the_work(config):
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("name", ["npred, one point source, cold", "survey, cold"])
+@pytest.mark.parametrize("name", ["npred, one point source, cold", "resample_energy_axis", "survey, cold"])
 def test_gammapy_does_the_same(config, name):
     python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")
     if not python:

@@ -23,6 +23,7 @@ from gammapy.modeling.models import (
 from regions import CircleSkyRegion
 
 CENTRE = SkyCoord(0, 0, unit="deg", frame="galactic")
+EDGES = [0.1, 0.4, 1, 3, 10] * u.TeV
 
 
 def source(spec):
@@ -123,8 +124,10 @@ def reduction(config, name):
         "cutout": lambda: ds.cutout(CENTRE, 2 * u.deg),
         "slice_by_energy": lambda: ds.slice_by_energy(1 * u.TeV, 5 * u.TeV),
         "downsample": lambda: ds.downsample(2),
+        "resample_energy_axis": lambda: ds.resample_energy_axis(MapAxis.from_energy_edges(EDGES)),
         "to_image": lambda: ds.to_image(),
         "to_spectrum_dataset": lambda: ds.to_spectrum_dataset(circle),
+        "to_region_map_dataset": lambda: ds.to_region_map_dataset(circle),
         "stack": stack,
     }[name]
     return lambda i: [float(work().counts.data.sum())]

@@ -21,6 +21,7 @@ from xgamma.models import (
 )
 
 CENTRE = SkyCoord(0, 0, unit="deg", frame="galactic")
+EDGES = [0.1, 0.4, 1, 3, 10] * u.TeV
 
 
 def source(spec):
@@ -119,8 +120,10 @@ def reduction(config, name):
         "cutout": lambda: ds.gp.cutout(CENTRE, 2 * u.deg),
         "slice_by_energy": lambda: ds.gp.slice_by_energy("1 TeV", "5 TeV"),
         "downsample": lambda: ds.gp.downsample(2),
+        "resample_energy_axis": lambda: ds.gp.resample_energy_axis(EDGES),
         "to_image": lambda: ds.gp.to_image(),
         "to_spectrum_dataset": lambda: ds.gp.to_spectrum_dataset(circle),
+        "to_region_map_dataset": lambda: ds.gp.to_region_map_dataset(circle),
         "stack": lambda: ds.gp.stack(ds),
     }[name]
     return lambda i: [float(work()["counts"].sum())]

@@ -41,23 +41,26 @@ def cutout_box(grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim"
     middle = np.array(grid.position_to_labels(position), dtype=float)
     first = np.array([grid.y.min(), grid.x.min()])
     last = np.array([grid.y.max(), grid.x.max()])
-    about = f"{position.to_string('decimal')} ({position.frame.name})"
-    where = f"the cutout of {extent[1]:.6g} x {extent[0]:.6g} deg about {about}"
-    covers = f"the map of {grid.shape} pixels is centred at {grid.center.to_string('decimal')} ({grid.frame})"
+
+    def refuse(why: str) -> ValueError:
+        about = f"{position.to_string('decimal')} ({position.frame.name})"
+        covers = f"the map of {grid.shape} pixels is centred at {grid.center.to_string('decimal')} ({grid.frame})"
+        return ValueError(f"the cutout of {extent[1]:.6g} x {extent[0]:.6g} deg about {about} {why}: {covers}")
+
     if not np.isfinite(middle).all():
-        raise ValueError(f"{where} misses the map, on whose projection its position does not lie: {covers}")
+        raise refuse("misses the map, on whose projection its position does not lie")
     try:
         on_map, in_cutout = overlap_slices(tuple(last - first + 1), tuple(size), tuple(middle - first), mode=mode)
     except NoOverlapError as error:
-        raise ValueError(f"{where} misses the map: {covers}") from error
+        raise refuse("misses the map") from error
     except PartialOverlapError as error:
-        raise ValueError(f"{where} is not wholly inside the map, as mode 'strict' asks: {covers}") from error
+        raise refuse("is not wholly inside the map, as mode 'strict' asks") from error
     box = [(int(start + part.start), int(start + part.stop)) for start, part in zip(first, on_map, strict=True)]
     if mode == "partial":
         starts = [start - part.start for (start, _), part in zip(box, in_cutout, strict=True)]
         box = [(start, start + int(n)) for start, n in zip(starts, size, strict=True)]
     if not all(len(inside) for inside in _inside(grid, (box[0], box[1]))):
-        raise ValueError(f"{where} falls into a gap of the map: {covers}")
+        raise refuse("falls into a gap of the map")
     return box[0], box[1]
 
 

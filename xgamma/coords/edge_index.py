@@ -239,8 +239,8 @@ class EdgeIndex(PandasIndex):
         return type(self)(self.axis.rename(name), dim)
 
     def _copy(self, deep: bool = True, memo: dict[int, Any] | None = None) -> EdgeIndex:
-        # the axis is frozen, and so are its arrays
-        return self._with(self.axis)
+        # it never changes: the axis is frozen, and so are its arrays
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.axis, self.dim))

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.wcs import Wcsprm
-from astropy.wcs.utils import wcs_to_celestial_frame
 
-from xgamma.coords.keywords import CYLINDRICAL, frame_name
+from xgamma.coords.keywords import CYLINDRICAL, celestial_frame
 from xgamma.coords.skygrid import SkyGrid
 
 __all__ = ["FixedGrid"]
@@ -37,10 +36,8 @@ class FixedGrid(SkyGrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        wcs = super().wcs
-        object.__setattr__(self, "_projection", wcs.wcs)
-        object.__setattr__(self, "_frame", frame_name(wcs))
-        object.__setattr__(self, "_celestial", wcs_to_celestial_frame(wcs))
+        object.__setattr__(self, "_projection", super().wcs.wcs)
+        object.__setattr__(self, "_celestial", celestial_frame(self.keywords))
 
     @classmethod
     def of(cls, grid: SkyGrid) -> FixedGrid:
@@ -56,16 +53,11 @@ class FixedGrid(SkyGrid):
             part.bounds_check(False, True)
         return _Projection(part)
 
-    @property
-    def frame(self) -> str:
-        """Name of the celestial frame."""
-        return str(self._frame)  # type: ignore[attr-defined]
-
     def position(self, lon: Any, lat: Any) -> SkyCoord:
         """Return the SkyCoord of longitudes and latitudes in degrees in the frame of the map."""
         return SkyCoord(lon, lat, unit="deg", frame=self._celestial)  # type: ignore[attr-defined]
 
     def position_to_labels(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """Return fractional labels y, x of a position in any frame."""
-        sky = position.transform_to(self._celestial).spherical  # type: ignore[attr-defined]
+        sky = position.frame.transform_to(self._celestial).spherical  # type: ignore[attr-defined]
         return self.lonlat_to_labels(sky.lon.deg, sky.lat.deg)

@@ -8,10 +8,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, Galactic
+from astropy.time import Time
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-__all__ = ["CYLINDRICAL", "build_wcs", "canonical", "clean", "frame_name", "same_keywords", "wcs_keywords"]
+__all__ = [
+    "CYLINDRICAL",
+    "build_wcs",
+    "canonical",
+    "celestial_frame",
+    "clean",
+    "frame_name",
+    "pixel_matrix",
+    "same_keywords",
+    "wcs_keywords",
+]
 
 CYLINDRICAL = frozenset({"CAR", "CEA", "CYP", "MER"})
 """Projections in which longitude runs on beyond half a turn from the reference point."""
@@ -129,8 +141,8 @@ def build_wcs(keywords: Mapping[str, Any]) -> WCS:
     for name in ("crval", "cdelt", "crpix"):
         setattr(part, name, [keywords[f"{name.upper()}1"], keywords[f"{name.upper()}2"]])
     part.lonpole, part.latpole = keywords["LONPOLE"], keywords["LATPOLE"]
-    matrix = [[keywords.get(f"PC{i}_{j}", float(i == j)) for j in (1, 2)] for i in (1, 2)]
-    if matrix != [[1.0, 0.0], [0.0, 1.0]]:
+    matrix = pixel_matrix(keywords)
+    if not np.array_equal(matrix, np.eye(2)):
         part.pc = matrix
     powers = [(int(k[2]), int(k[4:]), v) for k, v in keywords.items() if k.startswith("PV")]
     if powers:
@@ -144,18 +156,48 @@ def build_wcs(keywords: Mapping[str, Any]) -> WCS:
         part.bounds_check(False, True)
     try:
         part.set()
-        frame_name(wcs)
+        frame_name(keywords)
     except ValueError as error:
         raise ValueError(f"the WCS {dict(keywords)} is not valid: {str(error).strip()}") from error
     return wcs
 
 
-def frame_name(wcs: WCS) -> str:
-    """Return the name of the celestial frame: galactic, icrs, fk5 or fk4."""
-    name = wcs_to_celestial_frame(wcs).name
-    if name not in ("galactic", "icrs", "fk5", "fk4"):
-        raise ValueError(f"the celestial frame {name!r} is not supported: use galactic, icrs, fk5 or fk4")
+def pixel_matrix(keywords: Mapping[str, Any]) -> np.ndarray:
+    """Return the matrix ``PCi_j`` of some keywords, unity where they have none."""
+    return np.array([[keywords.get(f"PC{i}_{j}", float(i == j)) for j in (1, 2)] for i in (1, 2)])
+
+
+def frame_name(keywords: Mapping[str, Any]) -> str:
+    """Return the name of the celestial frame of some keywords: galactic, icrs, fk5 or fk4.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    kind = str(keywords["CTYPE1"])[:4]
+    if kind == "GLON":
+        return "galactic"
+    equinox = keywords.get("EQUINOX")
+    # FITS 4.0, table 24
+    default = "ICRS" if equinox is None else "FK4" if equinox < 1984 else "FK5"
+    name = str(keywords.get("RADESYS") or default).lower()
+    if kind != "RA--" or name not in ("icrs", "fk5", "fk4"):
+        raise ValueError(
+            f"the celestial frame of {keywords['CTYPE1']!r} in {name.upper()!r} is not supported: "
+            "use galactic, icrs, fk5 or fk4"
+        )
     return name
+
+
+def celestial_frame(keywords: Mapping[str, Any]) -> BaseCoordinateFrame:
+    """Return the celestial frame of some keywords: that of the WCS which they describe, without building it."""
+    kind, form = {"galactic": (Galactic, ""), "icrs": (ICRS, ""), "fk5": (FK5, "jyear"), "fk4": (FK4, "byear")}[
+        frame_name(keywords)
+    ]
+    if not form or "EQUINOX" not in keywords:
+        return kind()
+    return kind(equinox=Time(keywords["EQUINOX"], format=form))
 
 
 def same_keywords(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

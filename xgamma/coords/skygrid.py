@@ -12,12 +12,20 @@ import pandas as pd
 import xarray as xr
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
-from astropy.wcs.utils import celestial_frame_to_wcs, proj_plane_pixel_scales, wcs_to_celestial_frame
+from astropy.wcs.utils import celestial_frame_to_wcs
 from xarray.indexes import PandasIndex
 
 from xgamma.coords import projection
 from xgamma.coords.cutout import cutout_box, positions_in_box
-from xgamma.coords.keywords import build_wcs, canonical, frame_name, same_keywords, wcs_keywords
+from xgamma.coords.keywords import (
+    build_wcs,
+    canonical,
+    celestial_frame,
+    frame_name,
+    pixel_matrix,
+    same_keywords,
+    wcs_keywords,
+)
 from xgamma.coords.labels import pair_of_degrees, plain_variable
 from xgamma.schema import SUFFIXES
 
@@ -196,7 +204,7 @@ class SkyGrid:
     @property
     def frame(self) -> str:
         """Name of the celestial frame."""
-        return frame_name(self.wcs)
+        return frame_name(self.keywords)
 
     @property
     def proj(self) -> str:
@@ -216,7 +224,8 @@ class SkyGrid:
     @property
     def pixel_scale(self) -> tuple[float, float]:
         """Height and width of a pixel at the reference point, in degrees."""
-        scale_x, scale_y = proj_plane_pixel_scales(self.wcs)
+        steps = np.array([[float(self.keywords["CDELT1"])], [float(self.keywords["CDELT2"])]])
+        scale_x, scale_y = np.hypot(*(steps * pixel_matrix(self.keywords)))
         return float(scale_y), float(scale_x)
 
     @property
@@ -241,7 +250,7 @@ class SkyGrid:
 
     def position(self, lon: Any, lat: Any) -> SkyCoord:
         """Return the SkyCoord of longitudes and latitudes in degrees in the frame of the map."""
-        return SkyCoord(lon, lat, unit="deg", frame=wcs_to_celestial_frame(self.wcs))
+        return SkyCoord(lon, lat, unit="deg", frame=celestial_frame(self.keywords))
 
     def same_frame(self, other: SkyGrid) -> bool:
         """Whether both are parts of one grid."""
@@ -269,8 +278,19 @@ class SkyGrid:
 
     def position_to_labels(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """Return fractional labels y, x of a position in any frame."""
-        sky = position.transform_to(wcs_to_celestial_frame(self.wcs)).spherical
+        # a SkyCoord would bring an equinox of its own along
+        sky = position.frame.transform_to(celestial_frame(self.keywords)).spherical
         return self.lonlat_to_labels(sky.lon.deg, sky.lat.deg)
+
+    def labels_of(self, other: SkyGrid, y: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return fractional labels y, x here of labels on another grid, nan where there are none."""
+        lon, lat = other.labels_to_lonlat(y, x)
+        if celestial_frame(self.keywords).is_equivalent_frame(celestial_frame(other.keywords)):
+            return self.lonlat_to_labels(lon, lat)
+        there = np.isfinite(lon)
+        out = np.full((2, *lon.shape), np.nan)
+        out[:, there] = self.position_to_labels(other.position(lon[there], lat[there]))
+        return out[0], out[1]
 
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude (y, x) of the pixel centres in degrees."""

@@ -11,6 +11,7 @@ import xarray as xr
 from xarray.core.indexing import IndexSelResult
 from xarray.indexes import CoordinateTransform, CoordinateTransformIndex, Index
 
+from xgamma.coords.labels import plain_variable
 from xgamma.coords.lonlat_array import LonLatArray
 from xgamma.coords.skybox import select
 from xgamma.coords.skygrid import SkyGrid
@@ -111,19 +112,17 @@ class WcsIndex(CoordinateTransformIndex):
 
     def create_variables(self, variables: Mapping[Any, xr.Variable] | None = None) -> dict[Hashable, Any]:
         """Return the coordinates of longitude and latitude, lazily."""
-        created = super().create_variables(variables)
-        for name in self.names:
-            dims = tuple(map(str, created[name].dims))
-            array: Any = LonLatArray(self.transform, name, dims)
-            created[name] = xr.Variable(dims, array, created[name].attrs, created[name].encoding)
         frame = self.grid.frame
+        title = frame if frame == "galactic" else frame.upper()
+        created: dict[Hashable, Any] = {}
         for name, kind in zip(self.names, ("longitude", "latitude"), strict=True):
-            own = {
-                "units": "deg",
-                "frame": frame,
-                "long_name": f"{frame if frame == 'galactic' else frame.upper()} {kind}",
-            }
-            created[name].attrs = {**own, **created[name].attrs}
+            dims, attrs = self.dims, {"units": "deg", "frame": frame, "long_name": f"{title} {kind}"}
+            old = (variables or {}).get(name)
+            if old is not None:
+                attrs |= old.attrs
+                # a transposed coordinate stays so
+                dims = tuple(map(str, old.dims)) if set(old.dims) == set(dims) else dims
+            created[name] = plain_variable(dims, LonLatArray(self.transform, name, dims), attrs)
         return created
 
     def isel(self, indexers: Mapping[Any, Any]) -> WcsIndex | None:
@@ -239,8 +238,8 @@ class WcsIndex(CoordinateTransformIndex):
         return pd.RangeIndex(self.grid.y.size * self.grid.x.size, name=self.names[0])
 
     def _copy(self, deep: bool = True, memo: dict[int, Any] | None = None) -> WcsIndex:
-        # the grid is frozen, and so are its arrays
-        return self._with(self.grid)
+        # it never changes: the grid is frozen, and so are its arrays
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.grid, self.names, self.dims))

@@ -12,7 +12,8 @@ from xgamma.coords import Axis, SkyGrid
 from xgamma.coords.keywords import build_wcs
 from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background
-from xgamma.reduce.rebuild import named, rebuild
+from xgamma.reduce.parts import inside
+from xgamma.reduce.rebuild import rebuild
 from xgamma.reduce.resample import merge_energies
 from xgamma.schema import VARIABLES
 
@@ -62,7 +63,7 @@ def downsample(ds: xr.Dataset, factor: int, axis_name: str | None = None, name: 
         raise ValueError(
             f"axis_name is {axis_name!r}: leave it out to merge pixels, or merge reconstructed energies with 'energy'"
         )
-    return named(record(out, line), name)
+    return record(out, line, name)
 
 
 def _check(dim: str, size: int, factor: int) -> None:
@@ -107,7 +108,7 @@ def _merged(name: str, variable: xr.Variable, mask: xr.Variable | None, factor: 
         return _blocks(data, axes, factor, np.logical_or)
     if "y" in spec.extensive:
         if mask is not None:
-            data = np.where(mask.transpose(*variable.dims).data, data, data.dtype.type(0))
+            data = inside(data, mask.transpose(*variable.dims).data)
         return _blocks(data, axes, factor, np.add)
     total = _blocks(data, axes, factor, np.add)
     return (total / factor**2).astype(data.dtype)

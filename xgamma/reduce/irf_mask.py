@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid
 from xgamma.reduce.rebuild import grid_dims
 
-__all__ = ["irf_mask", "lookup"]
+__all__ = ["Lookup", "irf_mask", "lookup"]
 
 _STEPS = np.array([-0.99, -0.5, 0.0, 0.5, 0.99])
 """Places around a pixel of a response, in pixels, for which an interpolation looks at it."""
 
 
-def irf_mask(ds: xr.Dataset, suffix: str | None) -> xr.Variable:
+Lookup = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def irf_mask(ds: xr.Dataset, suffix: str | None, found: Lookup | None = None) -> xr.Variable:
     """Safe mask on the grid of a response.
 
     Parameters
@@ -24,6 +27,8 @@ def irf_mask(ds: xr.Dataset, suffix: str | None) -> xr.Variable:
         With ``mask_safe``.
     suffix : str or None
         Of the grid; None for a response without dims on the sky.
+    found : (ndarray, ndarray), optional
+        What `lookup` finds, if that is known.
 
     Returns
     -------
@@ -39,21 +44,21 @@ def irf_mask(ds: xr.Dataset, suffix: str | None) -> xr.Variable:
     if suffix == "":
         return mask
     y, x = grid_dims(suffix)
-    rows, columns = lookup(ds, suffix)
+    rows, columns = lookup(ds, suffix) if found is None else found
+    if isinstance(mask.data, np.ndarray):
+        data = mask.transpose(..., "y", "x").data
+        rest = [dim for dim in mask.dims if dim not in ("y", "x")]
+        return xr.Variable((*rest, y, x), data[..., rows, columns].any(axis=(-3, -1)))
     dims = (y, "step_y", x, "step_x")
     return mask.isel(y=xr.Variable(dims, rows), x=xr.Variable(dims, columns)).any(("step_y", "step_x"))
 
 
-def lookup(ds: xr.Dataset, suffix: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def lookup(ds: xr.Dataset, suffix: str) -> Lookup:
     """Rows and columns of the map that are nearest to places about each pixel of a response, (y, step, x, step)."""
     grid, other = SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)
     rows, columns = ((labels[:, None] + _STEPS).ravel() for labels in (other.y, other.x))
-    lon, lat = other.labels_to_lonlat(rows[:, None], columns)
     shape = (other.y.size, _STEPS.size, other.x.size, _STEPS.size)
-    if grid.frame == other.frame:
-        y, x = grid.lonlat_to_labels(lon, lat)
-    else:
-        y, x = grid.position_to_labels(other.position(lon, lat))
+    y, x = grid.labels_of(other, rows[:, None], columns)
     return _position(grid.y, y).reshape(shape), _position(grid.x, x).reshape(shape)
 
 

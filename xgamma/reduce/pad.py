@@ -10,7 +10,7 @@ import xarray as xr
 
 from xgamma.coords import SkyGrid
 from xgamma.history import record
-from xgamma.reduce.rebuild import named, rebuild
+from xgamma.reduce.rebuild import rebuild
 from xgamma.schema import VARIABLES
 
 __all__ = ["pad"]
@@ -66,4 +66,4 @@ def pad(
             how: dict[str, Any] = {"mode": "constant" if VARIABLES[str(key)].dtype == "b" else mode}
             variables[key] = xr.Variable(variable.dims, np.pad(variable.data, widths, **how), variable.attrs)
     out = rebuild(ds, variables, grids={"": SkyGrid(grid.keywords, labels["y"], labels["x"])})
-    return named(record(out, f"pad(({width['x']}, {width['y']}), mode={mode!r})"), name)
+    return record(out, f"pad(({width['x']}, {width['y']}), mode={mode!r})", name)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xgamma.kernels.mask import zero_outside
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import VARIABLES, base_name, suffix_of
 
-__all__ = ["Term", "averages", "mask_for", "masked", "seen", "sky_suffix"]
+__all__ = ["Term", "averages", "inside", "mask_for", "masked", "seen", "sky_suffix"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ def mask_for(variable: xr.Variable, mask: xr.Variable | None) -> xr.Variable | N
     return mask if mask is None or "energy" in variable.dims else mask.any("energy")
 
 
+def inside(data: Any, mask: Any) -> Any:
+    """Set what is outside a mask to zero, of numpy or dask arrays."""
+    if hasattr(data, "dask") or hasattr(mask, "dask"):
+        return np.where(mask, data, data.dtype.type(0))
+    return zero_outside(data, mask)
+
+
 def masked(variable: xr.Variable, mask: xr.Variable | None, factor: float, weight: xr.Variable | None = None) -> Any:
     """Scale and weight a variable, and set what is outside a mask or not finite to zero.
 
@@ -72,16 +80,19 @@ def masked(variable: xr.Variable, mask: xr.Variable | None, factor: float, weigh
     ndarray
         A new array, with the dims of the variable.
     """
+    data = variable.data
     if weight is not None:
-        variable = (variable * weight).transpose(*variable.dims)
-    data = variable.data if factor == 1 else variable.data * variable.dtype.type(factor)
-    if mask is None:
-        keep = np.isfinite(data)
-    else:
-        keep = mask.set_dims(dict(variable.sizes)).transpose(*variable.dims).data
-        if data.dtype.kind == "f":
-            keep = keep & np.isfinite(data)
-    return np.where(keep, data, data.dtype.type(0))
+        data = data * _along(weight, variable.dims)
+    if factor != 1:
+        data = data * data.dtype.type(factor)
+    return zero_outside(data, np.True_ if mask is None else _along(mask, variable.dims), finite=True)
+
+
+def _along(variable: xr.Variable, dims: tuple[Any, ...]) -> Any:
+    """Return the data of a variable that has some of the dims, so that they broadcast over all."""
+    own = tuple(dim for dim in dims if dim in variable.dims)
+    data = variable.data if own == variable.dims else variable.transpose(*own).data
+    return data[tuple(slice(None) if dim in own else None for dim in dims)]
 
 
 def averages(sums: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
@@ -91,8 +102,8 @@ def averages(sums: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
         weight = sums.get(VARIABLES[name].weight or "")
         if weight is not None:
             scale = np.divide(1.0, weight.data, out=np.zeros(weight.shape), where=weight.data > 0)
-            scaled = total * weight.copy(data=scale.astype(total.dtype))
-            total = scaled.transpose(*total.dims)._replace(attrs=total.attrs)
+            scale = _along(weight.copy(data=scale.astype(total.dtype)), total.dims)
+            total = xr.Variable(total.dims, total.data * scale, total.attrs)
         out[name] = total
     return out
 
@@ -121,12 +132,12 @@ def seen(mask: xr.Variable, lookup: Any, origin: tuple[int, int]) -> np.ndarray:
     if lookup is None:
         return data.any(axis=(1, 2))
     rows, columns = lookup[0] - origin[0], lookup[1] - origin[1]
-    inside = (rows >= 0) & (rows < data.shape[1]) & (columns >= 0) & (columns < data.shape[2])
+    near = (rows >= 0) & (rows < data.shape[1]) & (columns >= 0) & (columns < data.shape[2])
     out = np.zeros((data.shape[0], rows.shape[0], rows.shape[2]), dtype=bool)
-    near_y, near_x = np.flatnonzero(inside.any(axis=(1, 2, 3))), np.flatnonzero(inside.any(axis=(0, 1, 3)))
+    near_y, near_x = np.flatnonzero(near.any(axis=(1, 2, 3))), np.flatnonzero(near.any(axis=(0, 1, 3)))
     if near_y.size and near_x.size:
         box = slice(near_y[0], near_y[-1] + 1), slice(None), slice(near_x[0], near_x[-1] + 1)
-        within = inside[box]
+        within = near[box]
         found = data[:, np.where(within, rows[box], 0), np.where(within, columns[box], 0)] & within
         out[:, box[0], box[2]] = found.any(axis=(2, 4))
     return out

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import xarray as xr
 
 from xgamma.coords import Axis, SkyGrid
 from xgamma.coords.skygrid import GridNames
 
-__all__ = ["grid_dims", "named", "rebuild"]
+__all__ = ["grid_dims", "rebuild"]
 
 
 def grid_dims(suffix: str = "") -> tuple[str, str]:
     """Names of the dims (y, x) of the sky grid with a suffix."""
     names = GridNames(suffix)
     return names["y"], names["x"]
-
-
-def named(ds: xr.Dataset, name: str | None) -> xr.Dataset:
-    """Give a dataset another name, or leave it as it is without one."""
-    return ds if name is None else ds.assign_attrs(name=name)
 
 
 def rebuild(
@@ -30,6 +26,7 @@ def rebuild(
     grids: Mapping[str, SkyGrid] | None = None,
     gone: Iterable[str] = (),
     coords: Mapping[Hashable, xr.Variable] | None = None,
+    attrs: Mapping[Hashable, Any] | None = None,
 ) -> xr.Dataset:
     """Return a dataset with new variables, and with the coordinates that go with them.
 
@@ -47,6 +44,8 @@ def rebuild(
         Dims that are left out, with all their coordinates.
     coords : mapping
         Further scalar coordinates.
+    attrs : mapping
+        Attributes that are new or change.
 
     Returns
     -------
@@ -72,7 +71,8 @@ def rebuild(
         indexes.update(new.xindexes)
     kept.update(coords or {})
     order = [*(name for name in ds.data_vars if name in variables), *(n for n in variables if n not in ds.data_vars)]
-    out = xr.Dataset(
-        {name: variables[name] for name in order}, coords=xr.Coordinates(kept, indexes=indexes), attrs=dict(ds.attrs)
+    return xr.Dataset(
+        {name: variables[name] for name in order},
+        coords=xr.Coordinates(kept, indexes=indexes),
+        attrs={**ds.attrs, **(attrs or {})},
     )
-    return out

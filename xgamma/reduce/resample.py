@@ -13,7 +13,8 @@ from xgamma.coords import Axis
 from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.irf_mask import irf_mask
-from xgamma.reduce.rebuild import named, rebuild
+from xgamma.reduce.parts import inside
+from xgamma.reduce.rebuild import rebuild
 from xgamma.schema import VARIABLES, suffix_of
 
 __all__ = ["merge_energies", "resample_energy_axis", "to_image"]
@@ -53,7 +54,7 @@ def resample_energy_axis(ds: xr.Dataset, edges: Any, name: str | None = None) ->
     groups = axis.group(edges)
     limits = [axis.edges[groups[0].start], *(axis.edges[group.stop] for group in groups)]
     line = f"resample_energy_axis([{', '.join(f'{edge:.6g}' for edge in limits)}] {axis.unit})"
-    return named(record(merge_energies(ds, groups), line), name)
+    return record(merge_energies(ds, groups), line, name)
 
 
 def to_image(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
@@ -77,7 +78,7 @@ def to_image(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
         If the dataset has no energies.
     """
     whole = slice(0, Axis.from_dataset(ds, "energy").size)
-    return named(record(merge_energies(ds, [whole]), "to_image()"), name)
+    return record(merge_energies(ds, [whole]), "to_image()", name)
 
 
 def merge_energies(ds: xr.Dataset, groups: Sequence[slice]) -> xr.Dataset:
@@ -133,7 +134,7 @@ def _sum(part: xr.Variable, mask: xr.Variable | None, grid: str) -> Any:
         # Where no bin of a group is trusted there is nothing to predict, but neighbours interpolate there.
         mask = mask | ~mask.any("energy")
         mask = mask.set_dims(dict(part.sizes)).transpose(*part.dims)
-    return np.where(mask.data, part.data, part.dtype.type(0)).sum(axis=axis, dtype=part.dtype)
+    return inside(part.data, mask.data).sum(axis=axis, dtype=part.dtype)
 
 
 def _mean(part: xr.Variable, weight: xr.Variable | None, group: slice) -> Any:

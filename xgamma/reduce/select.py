@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from astropy.coordinates import SkyCoord
 
-from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
+from xgamma.coords import Axis, FixedGrid, GridNames, SkyGrid, suffixes
 from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.labels import pair_of_degrees
 from xgamma.history import record
@@ -50,15 +50,17 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
     ValueError
         If there is no map, the rectangle misses it, or is not wholly inside with ``strict``.
     """
-    grids = {suffix: SkyGrid.from_dataset(ds, suffix) for suffix in dict.fromkeys(("", *suffixes(ds)))}
+    grids = {s: FixedGrid.of(SkyGrid.from_dataset(ds, s)) for s in dict.fromkeys(("", *suffixes(ds)))}
     boxes = {suffix: cutout_box(grids[suffix], position, width, mode) for suffix in grids if suffix in _MAPS}
-    left = grids[""].isel(*positions_in_box(grids[""], boxes[""]))
+    rows, columns = positions_in_box(grids[""], boxes[""])
+    left = grids[""].y[rows], grids[""].x[columns]
+    middle = grids[""].position_to_labels(position)
     indexers: dict[str, slice] = {}
     for suffix, grid in grids.items():
         if suffix in boxes:
             rows, columns = positions_in_box(grid, boxes[suffix])
         else:
-            rows, columns = _around(grid, left, position)
+            rows, columns = _around(grid, grids[""], left, middle)
         names = GridNames(suffix)
         indexers |= {names["y"]: rows, names["x"]: columns}
     part = ds.isel(indexers)
@@ -68,19 +70,21 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
             part = _fill(part, whole, suffix)
     lon, lat = pair_of_degrees(width, "width")
     where = f"{position.to_string('decimal', precision=6)} {position.frame.name}"
-    return _finish(part, f"cutout(position={where!r}, width=({lon:.6g}, {lat:.6g}) deg, mode={mode!r})", name)
+    return record(part, f"cutout(position={where!r}, width=({lon:.6g}, {lat:.6g}) deg, mode={mode!r})", name)
 
 
-def _around(grid: SkyGrid, left: SkyGrid, position: SkyCoord) -> tuple[slice, slice]:
-    """Return the pixels of a response between which the pixels of a map lie, and those next to the middle."""
-    rim_y = np.concatenate([left.y, left.y, np.repeat(left.y[[0, -1]], left.x.size)])
-    rim_x = np.concatenate([np.repeat(left.x[[0, -1]], left.y.size), left.x, left.x])
-    lon, lat = left.labels_to_lonlat(rim_y, rim_x)
-    on_sky = np.isfinite(lon)
-    rim = grid.position_to_labels(left.position(lon[on_sky], lat[on_sky]))
+def _around(
+    grid: SkyGrid, whole: SkyGrid, left: tuple[np.ndarray, np.ndarray], middle: tuple[np.ndarray, np.ndarray]
+) -> tuple[slice, slice]:
+    """Return the pixels of a response between which labels of a map lie, and those next to the middle."""
+    y, x = left
+    rim_y = np.concatenate([[middle[0]], y, y, np.repeat(y[[0, -1]], x.size)])
+    rim_x = np.concatenate([[middle[1]], np.repeat(x[[0, -1]], y.size), x, x])
+    # a pixel's centre must not need a neighbour by rounding of the projections
+    rim = np.round(grid.labels_of(whole, rim_y, rim_x), 9)
     slices = []
-    for labels, values, middle in zip((grid.y, grid.x), rim, grid.position_to_labels(position), strict=True):
-        wanted = [*values[np.isfinite(values)], middle - 1, middle + 1]
+    for labels, values in zip((grid.y, grid.x), rim, strict=True):
+        wanted = np.append(values[np.isfinite(values)], [values[0] - 1, values[0] + 1])
         first = labels[labels <= np.min(wanted)].max(initial=labels.min())
         last = labels[labels >= np.max(wanted)].min(initial=labels.max())
         inside = np.flatnonzero((labels >= first) & (labels <= last))
@@ -131,7 +135,7 @@ def slice_by_energy(
     else:
         part = ds.isel(energy=axis.snap(energy_min, energy_max))
     limits = ", ".join("None" if v is None else str(v) for v in (energy_min, energy_max))
-    return _finish(part, f"slice_by_energy({limits})", name)
+    return record(part, f"slice_by_energy({limits})", name)
 
 
 def slice_by_idx(ds: xr.Dataset, slices: Mapping[str, slice | int], name: str | None = None) -> xr.Dataset:
@@ -169,14 +173,9 @@ def slice_by_idx(ds: xr.Dataset, slices: Mapping[str, slice | int], name: str | 
             raise ValueError(f"{bins} leaves none of the {size} bins along dim {dim!r}")
         indexers[dim] = bins
     text = ", ".join(f"{dim}={_text(bins)}" for dim, bins in indexers.items())
-    return _finish(ds.isel(indexers), f"slice_by_idx({text})", name)
+    return record(ds.isel(indexers), f"slice_by_idx({text})", name)
 
 
 def _text(bins: slice) -> str:
     parts = [bins.start, bins.stop] + ([] if bins.step is None else [bins.step])
     return ":".join("" if part is None else str(part) for part in parts)
-
-
-def _finish(ds: xr.Dataset, operation: str, name: str | None) -> xr.Dataset:
-    ds = record(ds, operation)
-    return ds if name is None else ds.assign_attrs(name=name)

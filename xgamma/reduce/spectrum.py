@@ -17,7 +17,8 @@ from xgamma.irf.lookup import at_position, sky_dims
 from xgamma.irf.psf import containment
 from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.footprint import Footprint, footprint
-from xgamma.reduce.rebuild import grid_dims, named, rebuild
+from xgamma.reduce.parts import inside
+from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
 
 __all__ = ["to_region_map_dataset", "to_spectrum_dataset"]
@@ -54,7 +55,7 @@ def to_region_map_dataset(ds: xr.Dataset, region: Any, name: str | None = None) 
         energy; of a lazy dataset the masks are looked at when the result is computed.
     """
     area = footprint(region, ds)
-    return named(record(_summed(ds, area), f"to_region_map_dataset({_shown(area)})"), name)
+    return record(_summed(ds, area), f"to_region_map_dataset({_shown(area)})", name)
 
 
 def to_spectrum_dataset(
@@ -90,12 +91,12 @@ def to_spectrum_dataset(
     out = _summed(ds, area)
     if containment_correction:
         out["exposure"] = _corrected(out, area)
-    psf = [key for key in out.data_vars if VARIABLES[str(key)].grid == "psf"] if "rad" in out.dims else []
+    psf = [key for key in out.data_vars if key in VARIABLES and VARIABLES[str(key)].grid == "psf"]
     used = {dim for key, v in out.data_vars.variables.items() if key not in psf for dim in v.dims}
     gone = {str(dim) for key in psf for dim in out.variables[key].dims} - used
     out = rebuild(out, {k: v for k, v in out.data_vars.variables.items() if k not in psf}, gone=gone)
     line = f"to_spectrum_dataset({_shown(area)}, containment_correction={containment_correction})"
-    return named(record(out, line), name)
+    return record(out, line, name)
 
 
 def _shown(area: Footprint) -> str:
@@ -136,12 +137,12 @@ def _sums(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
     place: dict[Hashable, xr.Variable] = {
         key: xr.Variable((), float(getattr(lonlat, key).deg), dict(attrs)) for key in ("lon", "lat")
     }
-    return rebuild(ds, variables, gone=gone, coords=place).assign_attrs(region=area.text)
+    return rebuild(ds, variables, gone=gone, coords=place, attrs={"region": area.text})
 
 
 def _sum(box: xr.Variable, safe: xr.Variable | None, area: Footprint) -> Any:
-    inside = area.inside if safe is None else area.inside & safe
-    values = np.where(inside.set_dims(dict(box.sizes)).transpose(*box.dims).data, box.data, box.dtype.type(0))
+    chosen = area.inside if safe is None else area.inside & safe
+    values = inside(box.data, chosen.set_dims(dict(box.sizes)).transpose(*box.dims).data)
     axes = tuple(box.get_axis_num(dim) for dim in ("y", "x"))
     return values.sum(axis=axes, dtype=np.float64).astype(box.dtype)
 

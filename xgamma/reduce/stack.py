@@ -14,9 +14,9 @@ from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background, is_onoff
 from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
-from xgamma.reduce.irf_mask import irf_mask
+from xgamma.reduce.irf_mask import Lookup, irf_mask, lookup
 from xgamma.reduce.parts import Term, averages, masked, sky_suffix
-from xgamma.reduce.rebuild import grid_dims, named, rebuild
+from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
 from xgamma.validate import schema_order
 
@@ -91,7 +91,7 @@ def stack_many(datasets: Iterable[xr.Dataset], name: str | None = None) -> xr.Da
         )
     out = conserve_background(_stacked([expose_background(ds) for ds in chosen]))
     line = ", ".join(str(ds.attrs.get("name", "")) for ds in chosen[1:])
-    return named(record(out, f"stack({line})"), name)
+    return record(out, f"stack({line})", name)
 
 
 def to_masked(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
@@ -115,7 +115,7 @@ def to_masked(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
     ValueError
         If the bins or grids are damaged.
     """
-    return named(record(_stacked([ds]), "to_masked()"), name)
+    return record(_stacked([ds]), "to_masked()", name)
 
 
 def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -124,7 +124,7 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     grids = common_grids(datasets)
     places = embeddings(datasets, grids)
     terms = _terms(datasets)
-    if any(v.chunks is not None for ds in datasets for v in ds.data_vars.variables.values()):
+    if any(_is_lazy(v) for ds in datasets for v in ds.data_vars.variables.values()):
         from xgamma.reduce.tree import lazy_sums
 
         sums = lazy_sums(datasets, terms, places, grids)
@@ -137,12 +137,18 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         if key in variables and set(variable.dims) == set(variables[key].dims):
             variables[key] = variables[key].transpose(*variable.dims)
     changed = {s: grid for s, grid in grids.items() if not grid.equals(SkyGrid.from_dataset(first, s))}
-    out = rebuild(first, variables, grids=changed, gone=[str(dim) for dim in first.dims if dim == "gti"])
-    # sums have whole energies: edges of bins that were cut would contradict them
-    cut = {key: v.chunk(dict.fromkeys(v.dims, -1)) for key, v in out.coords.variables.items() if v.chunks is not None}
-    out = out.assign_coords(cut) if cut else out
     meta = concat_meta(datasets)
-    return out if meta is None else out.assign_attrs(meta=meta)
+    gone = [str(dim) for dim in first.dims if dim == "gti"]
+    out = rebuild(first, variables, grids=changed, gone=gone, attrs={} if meta is None else {"meta": meta})
+    # sums have whole energies: edges of bins that were cut would contradict them, positions do not
+    edges = {key: v for key, v in out.coords.variables.items() if key not in out.xindexes}
+    cut = {key: v.chunk(dict.fromkeys(v.dims, -1)) for key, v in edges.items() if _is_lazy(v)}
+    return out.assign_coords(cut) if cut else out
+
+
+def _is_lazy(variable: xr.Variable) -> bool:
+    # asking for chunks takes as long as adding a small array
+    return variable.__dask_graph__() is not None
 
 
 def _sizes(grids: dict[str, SkyGrid]) -> dict[str, int]:
@@ -187,7 +193,8 @@ def _sums(
     datasets: Sequence[xr.Dataset], terms: list[Term], places: list[Embedding], sizes: Mapping[Any, int]
 ) -> dict[str, xr.Variable]:
     """Add datasets one after the other."""
-    masks = [_Masks(ds) for ds in datasets]
+    lookups = _Lookups()
+    masks = [_Masks(ds, lookups) for ds in datasets]
     out = {}
     for term in terms:
         total: Any = None
@@ -229,11 +236,29 @@ def _times(datasets: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:
     return {n: datasets[0].variables[n] for n in ("gti_start", "gti_stop") if n in datasets[0].variables}
 
 
+class _Lookups:
+    """Where the pixels of responses lie on maps, of which many datasets have the same."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[SkyGrid, SkyGrid, Lookup]] = []
+
+    def of(self, ds: xr.Dataset, suffix: str) -> Lookup:
+        """Rows and columns as `irf_mask.lookup` finds them."""
+        grid, other = SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)
+        for known_grid, known_other, found in self._found:
+            if grid.equals(known_grid) and other.equals(known_other):
+                return found
+        found = lookup(ds, suffix)
+        self._found.append((grid, other, found))
+        return found
+
+
 class _Masks:
     """The safe mask of a dataset on each of its grids, looked up once."""
 
-    def __init__(self, ds: xr.Dataset) -> None:
+    def __init__(self, ds: xr.Dataset, lookups: _Lookups) -> None:
         self._ds = ds
+        self._lookups = lookups
         self._found: dict[tuple[str | None, bool], xr.Variable | None] = {}
 
     def on(self, variable: xr.Variable) -> xr.Variable | None:
@@ -244,7 +269,9 @@ class _Masks:
         key = suffix, "energy" in variable.dims
         if key not in self._found:
             whole = self._found.get((suffix, True))
-            whole = irf_mask(self._ds, suffix) if whole is None else whole
+            if whole is None:
+                on_map = {"y", "x"} <= set(self._ds.variables["mask_safe"].dims)
+                whole = irf_mask(self._ds, suffix, self._lookups.of(self._ds, suffix) if suffix and on_map else None)
             self._found[suffix, True] = whole
             self._found[suffix, False] = whole.any("energy")
         return self._found[key]
