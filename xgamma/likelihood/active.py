@@ -55,6 +55,16 @@ class Active:
         single = np.log(np.multiply.reduce(mu[: self.ones].reshape(_GROUP, -1)))
         return float(single.sum() + self.n[self.ones :] @ np.log(mu[self.ones :]))
 
+    def log_sums(self, mu: Array) -> Array:
+        """Add up counts x logarithm of predictions (bin, point), shape (point,)."""
+        single = np.log(np.multiply.reduce(mu[: self.ones].reshape(_GROUP, -1, mu.shape[1])))
+        return np.asarray(single.sum(axis=0) + self.n[self.ones :] @ np.log(mu[self.ones :]))
+
+    def others_many(self, factor: Array) -> Array:
+        """Return what `others` does for factors (point, energy)."""
+        some = self.other_n != 0
+        return np.asarray(self.other_log + np.log(factor[:, some]) @ self.other_n[some])
+
     def others(self, factor: Array) -> float:
         """Return the same for all other bins, given the factor on the background in each energy."""
         some = self.other_n != 0

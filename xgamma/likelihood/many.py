@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 DEEPEST = -1 + 1e-9
 """Lowest ratio of a signal to the background at which a prediction is far from the truncation."""
-_NUMBERS = 2_000_000
+_NUMBERS = 1_000_000
 """About how many predictions are held at the same time."""
 
 
@@ -38,9 +38,9 @@ def _groups(sources: Iterable[Any], x: Array) -> list[NDArray[np.intp]]:
     return np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1])
 
 
-def _blocks(x: Array, term: Any) -> Iterable[tuple[NDArray[np.intp], Array]]:
+def _blocks(x: Array, term: Any, size: int) -> Iterable[tuple[NDArray[np.intp], Array]]:
     """Yield the points of each group, a part of them at a time, with their vectors."""
-    step = max(1, _NUMBERS // max(term.bins.n.size, 1))
+    step = max(1, _NUMBERS // max(size, 1))
     for group in _groups(term.sources, x):
         for start in range(0, group.size, step):
             chosen = group[start : start + step]
@@ -61,7 +61,7 @@ def _signal(part: Contribution, coefficients: Array) -> Array:
 def cash_many(term: CashTerm, x: Array) -> Array:
     """Cash statistic (point,) for parameter vectors (point, parameter)."""
     out = np.empty(len(x))
-    for chosen, here in _blocks(x, term):
+    for chosen, here in _blocks(x, term, term.still.bins.size + term.deep.b.size):
         found, done = _cash(term, here)
         out[chosen[done]] = found
         for i in chosen[~done]:
@@ -90,21 +90,24 @@ def _cash(term: CashTerm, x: Array) -> tuple[Array, NDArray[np.bool_]]:
         reached = [part.fixed.bins for part, _ in pairs]
         active = active_of(bins, term.logs, reached)
         places = places_of(bins, active, reached)
-    mu = active.b * factor[:, active.e]
+    # Bins come first: what is done to all points of a bin is then done to neighbours in memory.
+    mu = active.b[:, None] * np.ascontiguousarray(factor.T)[active.e]
     total = factor @ bins.sum_b + lacking
-    for (part, coefficients), place in zip(pairs, places, strict=True):
-        mu[:, place] += _signal(part, coefficients)
+    if pairs and active is term.still and not active.bare.size:
+        mu += term.stack.matrix @ np.concatenate([coefficients for _, coefficients in pairs], axis=1).T
+    else:
+        for (part, coefficients), place in zip(pairs, places, strict=True):
+            mu[place] += _signal(part, coefficients).T
+    for part, coefficients in pairs:
         total += coefficients @ part.fixed.total
     if negative.any():
         # What is cut off in bins with counts, of which bare ones are in no sum.
-        cut = np.maximum(TRUNCATION - mu[negative], 0.0)
-        cut[:, active.bare] = 0.0
-        total[negative] += cut.sum(axis=1)
+        cut = np.maximum(TRUNCATION - mu[:, negative], 0.0)
+        cut[active.bare] = 0.0
+        total[negative] += cut.sum(axis=0)
     np.maximum(mu, TRUNCATION, out=mu)
-    some = active.other_n != 0
-    others = active.other_log + np.log(factor[:, some]) @ active.other_n[some]
-    bare = mu[:, active.bare].sum(axis=1)
-    return 2 * (total + bare - others - np.log(mu, out=mu) @ active.n), done
+    bare = mu[active.bare].sum(axis=0)
+    return 2 * (total + bare - active.others_many(factor) - active.log_sums(mu)), done
 
 
 def _deep(term: CashTerm, factor: Array, pairs: list[tuple[Contribution, Array]]) -> tuple[NDArray[np.bool_], Array]:
@@ -131,7 +134,7 @@ def wstat_many(term: WstatTerm, x: Array) -> Array:
     """W statistic (point,) for parameter vectors (point, parameter)."""
     out, some = np.empty(len(x)), term.alpha > 0
     n, n_off, alpha = term.bins.n[some], term.n_off[some], term.alpha[some]
-    for chosen, here in _blocks(x, term):
+    for chosen, here in _blocks(x, term, term.bins.n.size):
         mu = np.zeros((chosen.size, term.bins.n.size))
         for part, coefficients, _ in (source.many(here) for source in term.sources):
             mu[:, part.fixed.bins] += _signal(part, coefficients)
