@@ -93,6 +93,23 @@ def make_map_dataset(
     return ds if chunks is None else ds.chunk(chunks)
 
 
+def all_sky(proj):
+    """A map of all the sky in pixels of 2 deg, with the same everywhere, and responses without sky dims."""
+    small = make_map_dataset(irf_on_sky=False)
+    grid = SkyGrid.create(
+        SkyCoord(0, 0, unit="deg", frame="galactic"), binsz=2, frame="galactic", proj=proj, shape=(90, 180)
+    )
+    ds = xr.Dataset(attrs=small.attrs).assign_coords(grid.to_coords())
+    for name, array in small.data_vars.items():
+        if {"y", "x"} <= set(array.dims):
+            mean = array.astype(float).mean(("y", "x"))
+            values = np.broadcast_to(mean.values[:, None, None], (*mean.shape, 90, 180))
+            ds[name] = (array.dims, values.astype(array.dtype), array.attrs)
+        else:
+            ds[name] = array
+    return ds.assign_coords(small.drop_dims(["y", "x"]).coords)
+
+
 def solid_angles(ds):
     """The solid angles of a dataset's pixels as an array in sr."""
     return solid_angle(ds).to_numpy()

@@ -8,6 +8,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from tests.builders import make_map_dataset
+from tests.reference import compare_info
 from xgamma.coords import energy_edges
 from xgamma.create import create_map_dataset
 from xgamma.io.open import open_dataset
@@ -23,28 +24,10 @@ def point(name="source"):
     return model
 
 
-def compare(got, want, rtol=1e-5):
-    assert got.keys() == want.keys()
-    for key, value in want.items():
-        if isinstance(value, dict):
-            assert isinstance(got[key], u.Quantity)
-            if value["value"] is None:
-                assert np.isnan(got[key])
-            else:
-                assert got[key].to_value(value["unit"].replace(" / ", "/")) == pytest.approx(value["value"], rel=rtol)
-        elif value is None:
-            assert np.isnan(got[key])
-        elif isinstance(value, float):
-            assert got[key] == pytest.approx(value, rel=rtol)
-        else:
-            assert got[key] == value
-            assert type(got[key]) is type(value)
-
-
 @pytest.mark.parametrize("chunks", [None, {}, {"x": 100}])
 def test_tutorial_read(cta_path, reference, chunks):
     ds = open_dataset(cta_path, chunks=chunks, name="dataset-cta")
-    compare(info(ds), reference("tutorial_cta")["read"]["info"])
+    compare_info(info(ds), reference("tutorial_cta")["read"]["info"])
 
 
 def test_tutorial_models(cta_path, reference):
@@ -57,12 +40,12 @@ def test_tutorial_models(cta_path, reference):
     assert got.pop("stat_sum") == pytest.approx(want.pop("stat_sum") + 41.5, abs=3)
     for key in ("npred", "npred_signal"):
         assert got.pop(key) == pytest.approx(want.pop(key), rel=5e-3)
-    compare(got, want)
+    compare_info(got, want)
 
 
 def test_fermi(fermi_path, reference):
     ds = open_dataset(fermi_path, name="fermi-3fhl-gc")
-    compare(info(ds), reference("fermi-3fhl-gc")["read"]["info"])
+    compare_info(info(ds), reference("fermi-3fhl-gc")["read"]["info"])
 
 
 @pytest.mark.parametrize("case", ["create_default", "create_custom"])
@@ -71,7 +54,7 @@ def test_created(reference, case):
     gti = None if want["ontime"]["value"] == 0 else (0 * u.s, 1000 * u.s)
     energy = energy_edges("1 TeV", "10 TeV", nbin=11)
     ds = create_map_dataset((83.63, 22.01), width=5, binsz=0.05, energy=energy, gti=gti, name=want["name"])
-    compare(info(ds), want)
+    compare_info(info(ds), want)
 
 
 def test_sums_written_out():

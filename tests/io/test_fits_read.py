@@ -151,16 +151,6 @@ def test_large_unpacked_files_go_to_disk(tmp_path, monkeypatch):
     ds.close()
 
 
-def test_a_distributed_cluster(path):
-    distributed = pytest.importorskip("distributed")
-    ds = open_dataset(path, chunks={"x": 3})
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster),
-    ):
-        xr.testing.assert_identical(ds.compute(), sample())
-
-
 def test_a_file_that_changed_is_noticed(path):
     ds = open_dataset(path)
     os.utime(path, ns=(1, 1))

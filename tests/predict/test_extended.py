@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-import xarray as xr
 from astropy.coordinates import SkyCoord
 
 from tests import brute
-from tests.builders import SKIES, make_map_dataset
+from tests.builders import SKIES, all_sky, make_map_dataset
 from xgamma.coords import SkyGrid
 from xgamma.models import (
     ConstantSpatialModel,
@@ -159,22 +158,6 @@ def test_reference_sums(cta_path, reference, entry):
     np.testing.assert_allclose(
         list(centroid), expected["centroid_pix"], atol=0.25 if expected["tag"] == "const" else 0.06
     )
-
-
-def all_sky(proj):
-    small = make_map_dataset(irf_on_sky=False)
-    grid = SkyGrid.create(
-        SkyCoord(0, 0, unit="deg", frame="galactic"), binsz=2, frame="galactic", proj=proj, shape=(90, 180)
-    )
-    ds = xr.Dataset(attrs=small.attrs).assign_coords(grid.to_coords())
-    for name, array in small.data_vars.items():
-        if {"y", "x"} <= set(array.dims):
-            mean = array.astype(float).mean(("y", "x"))
-            values = np.broadcast_to(mean.values[:, None, None], (*mean.shape, 90, 180))
-            ds[name] = (array.dims, values.astype(array.dtype), array.attrs)
-        else:
-            ds[name] = array
-    return ds.assign_coords(small.drop_dims(["y", "x"]).coords)
 
 
 @pytest.mark.parametrize("proj", ["CAR", "AIT"])

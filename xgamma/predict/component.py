@@ -32,6 +32,9 @@ __all__ = [
 TILE = 256
 """Size in pixels of the tiles into which models of all the sky are cut, to bound the memory of one of them."""
 
+_FROM_POLE = 1e-6
+"""Distance in deg that sources keep from a pole."""
+
 
 @dataclass(frozen=True)
 class Component:
@@ -174,6 +177,11 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
     -------
     list of Component
         Empty where the model does not reach the map.
+
+    Raises
+    ------
+    ValueError
+        If an extended model goes all around a pole of a cylindrical map.
     """
     spatial = common["spatial"]
     lonlat = directed(spatial, common["rotation"])
@@ -181,14 +189,45 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
     if not (np.isfinite(y) and np.isfinite(x)):
         return []
     radius = float(spatial.evaluation_radius.to_value("deg"))
-    out = []
+    latitude = _native_latitude(grid, y)
+    if latitude is not None and abs(latitude) > 90 - _FROM_POLE:
+        # At the pole itself directions of rows and columns are undefined.
+        shift = abs(latitude) - 90 + _FROM_POLE
+        y -= np.copysign(shift, latitude) / float(grid.keywords["CDELT2"])
     steps = pixel_steps(grid, y, x)
-    for turn in turns_of(grid):
-        target = around(y, x + turn, steps, radius + reach)
+    wide = steps
+    if latitude is not None and radius + reach > 0:
+        over_pole = abs(latitude) + radius + reach >= 90
+        distance = 90 - abs(latitude)
+        if over_pole and radius > 0 and distance < max(2 * abs(float(grid.keywords["CDELT2"])), radius / 2):
+            raise ValueError(
+                f"Model {common['name']!r} lies {distance:.2f} deg from a pole of the map, around which pixels of CAR "
+                "are slivers that an extended model cannot be convolved on: predict it on a map about the pole, in TAN."
+            )
+        if over_pole and radius == 0:
+            target = around(y, x, (steps[0], np.inf), reach)
+            target = Window(target.y_0, target.y_1, whole.x_0, whole.x_1)
+            source = around(y, x, steps, 0.0)
+            return [Component(lonlat=lonlat, y=y, x=x, steps=steps, source=source, target=target, **common)]
+        if not over_pole:
+            # Meridians converge: a circle is widest beyond the parallel of its centre.
+            widest = np.arcsin(np.sin(np.radians(radius + reach)) / np.cos(np.radians(latitude)))
+            wide = steps[0], min(steps[1], (radius + reach) * np.radians(abs(float(grid.keywords["CDELT1"]))) / widest)
+    out = []
+    for turned in turns_of(grid):
+        target = around(y, x + turned, wide, radius + reach)
         if target & whole:
-            source = around(y, x + turn, steps, radius)
-            out.append(Component(lonlat=lonlat, y=y, x=x + turn, steps=steps, source=source, target=target, **common))
+            source = around(y, x + turned, wide, radius)
+            out.append(Component(lonlat=lonlat, y=y, x=x + turned, steps=steps, source=source, target=target, **common))
     return out
+
+
+def _native_latitude(grid: SkyGrid, y: float) -> float | None:
+    """Latitude in deg of a row of a cylinder that may hold a pole; None for other projections."""
+    keys = grid.keywords
+    if grid.proj != "CAR" or any(float(keys.get(key, 0.0)) for key in ("PC1_2", "PC2_1")):
+        return None
+    return float(keys["CDELT2"]) * (y + 1 - float(keys["CRPIX2"]))
 
 
 def located(grid: SkyGrid, spatial: Any, rotation: NDArray[np.float64]) -> tuple[float, float]:

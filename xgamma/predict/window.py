@@ -91,14 +91,20 @@ def pixel_steps(grid: SkyGrid, y: float, x: float) -> tuple[float, float]:
     """Distances in deg between neighbouring rows and columns at a position.
 
     They are measured across lines of equal labels, so that a window of ``n`` rows covers ``n`` steps whatever the shear
-    of the projection.
+    of the projection. At its border, where the sky lies on one side alone, they are measured there; where there is none
+    at all, they are those at the reference point.
     """
     lon, lat = (
         np.radians(v)
         for v in grid.labels_to_lonlat(y + np.array([0, 0.5, -0.5, 0, 0]), x + np.array([0, 0, 0, 0.5, -0.5]))
     )
     px, py = radial.tangent_plane(lon[1:], lat[1:], lon[0], lat[0])
+    for part in (px, py):
+        opposite = -part[[1, 0, 3, 2]]
+        part[:] = np.where(np.isfinite(part), part, opposite)
     jacobian = np.array([[py[0] - py[1], py[2] - py[3]], [px[0] - px[1], px[2] - px[3]]])
+    if not np.isfinite(jacobian).all():
+        return grid.pixel_scale
     inverse = np.linalg.inv(jacobian)
     return float(np.degrees(1 / np.hypot(*inverse[0]))), float(np.degrees(1 / np.hypot(*inverse[1])))
 
