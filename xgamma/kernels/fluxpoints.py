@@ -63,7 +63,7 @@ class Distribution:
 
     References
     ----------
-    Sawicki (2012), PASP 124, 1208, section 2.2; Mohanty et al. (2013), ApJ 773, 168, equation C7.
+    Sawicki (2012), PASP 124, 1208, appendix, equation A10; Mohanty et al. (2013), ApJ 773, 168, appendix C.
     """
 
     value: Array
