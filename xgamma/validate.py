@@ -24,7 +24,7 @@ from xgamma.schema import (
     variables_of,
 )
 
-__all__ = ["check_structure", "schema_order", "validate"]
+__all__ = ["check_counts", "check_structure", "schema_order", "validate"]
 
 ROUNDING = 1e-9
 """Negative values above this part of the maximum, with the sign reversed, are no rounding noise."""
@@ -259,3 +259,18 @@ def _compute(values: list[_Extremes]) -> list[_Extremes]:
 
     (computed,) = dask.compute(values)
     return computed
+
+
+def check_counts(ds: xr.Dataset, what: str) -> None:
+    """Refuse flux points, of which an operation on counts would keep nothing.
+
+    Raises
+    ------
+    ValueError
+        If the dataset holds flux points; `what` names the operation.
+    """
+    if is_flux_points(ds):
+        raise ValueError(
+            f"Dataset '{ds.attrs.get('name', '')}' holds flux points, which {what} does not take: it is for counts and "
+            "responses"
+        )

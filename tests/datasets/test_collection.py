@@ -98,6 +98,8 @@ def test_what_is_no_dataset(three):
     for bad in (3, "a", small("a")["counts"]):
         with pytest.raises(ValueError, match=r"holds xarray.Dataset objects, not"):
             three.append(bad)
+    with pytest.raises(ValueError, match=r"not str: open it first, with xgamma.open_dataset"):
+        Datasets(["pha_obs23523.fits"])
     with pytest.raises(ValueError, match="a dataset has no name"):
         three.append(small("").assign_attrs(name=""))
     with pytest.raises(KeyError, match="there is no dataset 'x'; there are: a, b, c"):

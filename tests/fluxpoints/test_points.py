@@ -305,3 +305,24 @@ def test_validate():
     bad = ds.assign(eflux=("energy", np.ones(6), {"units": "TeV-1"}))
     with pytest.raises(ValueError, match="eflux is in 'TeV-1', which cannot be converted to 'erg s-1 cm-2'"):
         bad.gp.validate()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda ds: ds.gp.downsample(2, axis_name="energy"), "holds flux points, which downsample does not take"),
+        (lambda ds: ds.gp.resample_energy_axis([1, 10] * u.TeV), "holds flux points, which merging of energies"),
+        (lambda ds: ds.gp.to_image(), "holds flux points, which merging of energies does not take"),
+        (lambda ds: ds.gp.stack(ds), "holds flux points, which stacking does not take"),
+        (lambda ds: ds.gp.to_masked(), "holds flux points, which stacking does not take"),
+        (lambda ds: ds.gp.npred(source()), "the fluxes of flux points are predicted by flux_pred"),
+        (lambda ds: ds.gp.fake(1, source()), "the fluxes of flux points are predicted by flux_pred"),
+        (lambda ds: ds.gp.asimov(source()), "the fluxes of flux points are predicted by flux_pred"),
+        (lambda ds: ds.gp.excess, "no variable 'counts'"),
+        (lambda ds: ds.gp.to_ogip("folder"), "is no spectrum, for want of counts"),
+    ],
+)
+def test_what_is_for_counts_says_so(call, words):
+    """In place of results from which the fluxes are gone."""
+    with pytest.raises(ValueError, match=words):
+        call(points())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, MutableSequence
 from typing import Any, Self, overload
 
@@ -172,7 +173,8 @@ class DatasetList(MutableSequence[xr.Dataset]):
 
 def _member(value: Any) -> Member:
     if not isinstance(value, xr.Dataset):
-        raise ValueError(f"a collection holds xarray.Dataset objects, not {type(value).__name__}")
+        hint = ": open it first, with xgamma.open_dataset" if isinstance(value, str | os.PathLike) else ""
+        raise ValueError(f"a collection holds xarray.Dataset objects, not {type(value).__name__}{hint}")
     name_of(value)
     return Member(value)
 

@@ -48,9 +48,14 @@ class Distribution:
 
     Where a value was measured the statistic is :math:`((d - m) / \sigma_\pm)^2`, with the upper error where the
     prediction lies above the value. Where only a limit :math:`u` is known the likelihood is the probability to measure
-    less,
+    less than it, a normal distribution of width :math:`\sigma` about the prediction :math:`m` integrated up to
+    :math:`u`,
 
-    .. math:: -2 \ln \frac{1}{2} \mathrm{erfc} \left( \frac{m - u}{\sqrt{2} \sigma} \right)
+    .. math:: -2 \ln \int_{-\infty}^{u} \frac{1}{\sqrt{2 \pi} \sigma} e^{-(x - m)^2 / (2 \sigma^2)} dx
+              = -2 \ln \frac{1}{2} \mathrm{erfc} \left( \frac{m - u}{\sqrt{2} \sigma} \right)
+
+    which is zero far below the limit, :math:`2 \ln 2` at it, and :math:`((m - u) / \sigma)^2` to leading order far
+    above.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.onoff import alpha, background, is_onoff, most_likely_off
 from xgamma.predict.maps import map_npred
 from xgamma.predict.region import region_npred
-from xgamma.schema import suffix_of
+from xgamma.schema import is_flux_points, suffix_of
 
 __all__ = [
     "assign_models",
@@ -77,6 +77,12 @@ def _zeros(ds: xr.Dataset) -> xr.Variable:
     for name in ("counts", "background", "mask_safe", "counts_off", "acceptance"):
         if name in ds:
             return xr.zeros_like(ds[name].variable, dtype=np.float64)
+    if "exposure" not in ds:
+        hint = "; the fluxes of flux points are predicted by flux_pred" if is_flux_points(ds) else ""
+        raise ValueError(
+            f"Dataset '{ds.attrs.get('name', '')}' has neither counts nor background nor exposure, so that there "
+            f"are no bins to predict counts in{hint}"
+        )
     dims = ("energy", *(sky_dims(ds["exposure"]) or ()))
     return xr.Variable(dims, np.zeros([ds.sizes[dim] for dim in dims]))
 

@@ -16,6 +16,7 @@ from xgamma.reduce.parts import inside
 from xgamma.reduce.rebuild import rebuild
 from xgamma.reduce.resample import merge_energies
 from xgamma.schema import VARIABLES
+from xgamma.validate import check_counts
 
 __all__ = ["downsample"]
 
@@ -48,6 +49,7 @@ def downsample(ds: xr.Dataset, factor: int, axis_name: str | None = None, name: 
     ValueError
         If the factor does not divide the dims, the map has gaps, or there is no such axis.
     """
+    check_counts(ds, "downsample")
     if isinstance(factor, bool) or factor != int(factor) or factor < 1:
         raise ValueError(f"factor is {factor!r}: give a whole number from 1 on")
     factor = int(factor)

@@ -16,6 +16,7 @@ from xgamma.reduce.irf_mask import irf_mask
 from xgamma.reduce.parts import inside
 from xgamma.reduce.rebuild import rebuild
 from xgamma.schema import VARIABLES, suffix_of
+from xgamma.validate import check_counts
 
 __all__ = ["merge_energies", "resample_energy_axis", "to_image"]
 
@@ -83,6 +84,7 @@ def to_image(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
 
 def merge_energies(ds: xr.Dataset, groups: Sequence[slice]) -> xr.Dataset:
     """Merge groups of bins of reconstructed energy, `resample_energy_axis` tells how."""
+    check_counts(ds, "merging of energies")
     axis = Axis.from_dataset(ds, "energy")
     if [(group.start, group.stop) for group in groups] == [(i, i + 1) for i in range(axis.size)]:
         return ds

@@ -18,7 +18,7 @@ from xgamma.reduce.irf_mask import Lookup, irf_mask, lookup
 from xgamma.reduce.parts import Term, averages, masked, sky_suffix
 from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
-from xgamma.validate import schema_order
+from xgamma.validate import check_counts, schema_order
 
 __all__ = ["stack", "stack_many", "to_masked"]
 
@@ -120,6 +120,8 @@ def to_masked(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
 
 def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     first = datasets[0]
+    for ds in datasets:
+        check_counts(ds, "stacking")
     same_axes(datasets)
     grids = common_grids(datasets)
     places = embeddings(datasets, grids)
