@@ -1,18 +1,16 @@
-"""Gamma-ray data as labelled arrays: datasets, models, predicted counts and likelihoods with xarray.
-
-Whatever xarray opens loads this module, by way of its engine. It registers ``.gp`` and imports the rest on first use.
-"""
+"""Gamma-ray data as labelled arrays: datasets, models, predicted counts and likelihoods with xarray."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-import xarray as xr
+from xgamma.accessor import DataArrayAccessor, DatasetAccessor
+from xgamma.coords import energy_edges
+from xgamma.io.fits import open_fits as _open_fits  # noqa: F401  that the first file opens fast
+from xgamma.io.open import open_dataset
 
 _LAZY = {
-    "DataArrayAccessor": "xgamma.accessor",
-    "DatasetAccessor": "xgamma.accessor",
     "Datasets": "xgamma.datasets",
     "Fit": "xgamma.fit",
     "FitResult": "xgamma.fit",
@@ -21,14 +19,12 @@ _LAZY = {
     "create_flux_points": "xgamma.io.fluxpoints",
     "create_map_dataset": "xgamma.create",
     "create_spectrum_dataset": "xgamma.create_spectrum",
-    "energy_edges": "xgamma.coords",
     "models": "xgamma.models",
-    "open_dataset": "xgamma.io.open",
     "stats": "xgamma.stats",
     "tutorial": "xgamma.tutorial",
 }
 
-__all__ = ["__version__", *_LAZY]
+__all__ = ["DataArrayAccessor", "DatasetAccessor", "__version__", "energy_edges", "open_dataset", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:
@@ -44,19 +40,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-@xr.register_dataset_accessor("gp")
-def _gp_of_dataset(obj: xr.Dataset) -> Any:
-    """Gamma-ray methods of a Dataset, see `xgamma.DatasetAccessor`."""
-    from xgamma.accessor import DatasetAccessor
-
-    return DatasetAccessor(obj)
-
-
-@xr.register_dataarray_accessor("gp")
-def _gp_of_array(obj: xr.DataArray) -> Any:
-    """Gamma-ray methods of a DataArray, see `xgamma.DataArrayAccessor`."""
-    from xgamma.accessor import DataArrayAccessor
-
-    return DataArrayAccessor(obj)

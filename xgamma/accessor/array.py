@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DataArrayAccessor"]
 
 
+@xr.register_dataarray_accessor("gp")
 class DataArrayAccessor:
     """Gamma-ray methods of a DataArray."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["DatasetAccessor"]
 
 
+@xr.register_dataset_accessor("gp")
 class DatasetAccessor(PlotMethods):
     """Gamma-ray methods of a Dataset.
 
