@@ -43,6 +43,7 @@ sigmas = st.floats(0.5, 5)
 
 
 @given(n=counts, known=st.floats(0.01, 200), sigma=sigmas)
+@settings(max_examples=40)
 def test_cash_limits_are_where_the_statistic_says(n, known, sigma):
     stat = CashCountsStatistic(n, known)
     up, down = float(stat.compute_errp(sigma)), float(stat.compute_errn(sigma))
@@ -56,6 +57,7 @@ def test_cash_limits_are_where_the_statistic_says(n, known, sigma):
 
 
 @given(n=counts, off=counts, ratio=st.floats(0.02, 2), sigma=sigmas)
+@settings(max_examples=40)
 def test_wstat_limits_are_where_the_statistic_says(n, off, ratio, sigma):
     stat = WStatCountsStatistic(n, off, ratio)
     best, least = float(stat.n_sig), float(stat.stat_max)
