@@ -198,3 +198,9 @@ def test_points_without_bins_and_one_point(model):
     assert ax.get_xlim()[0] < float(bare.energy[0])
     one = bare.isel(energy=[0])
     assert isinstance(plot_spectrum(one, SkyModel(model.spectral_model, name="x")), plt.Axes)
+
+
+def test_markers_and_lines_are_a_matter_of_taste():
+    plain, styled, short = (points().gp.plot(**options) for options in ({}, {"marker": "D", "ls": "--"}, {"fmt": "s-"}))
+    found = [(ax.lines[0].get_marker(), ax.lines[0].get_linestyle()) for ax in (plain, styled, short)]
+    assert found == [("o", "None"), ("D", "--"), ("s", "-")]

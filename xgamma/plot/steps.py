@@ -65,8 +65,13 @@ def steps(ax: Any, axis: Axis, values: NDArray[Any], **options: Any) -> Any:
 
 def points(ax: Any, axis: Axis, values: NDArray[Any], errors: NDArray[Any] | None = None, **options: Any) -> Any:
     """Draw a value for each bin as a point with its error, across the width of the bin."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    options = normalize_kwargs(options, Line2D)
     width = np.stack([axis.center - axis.lower, axis.upper - axis.center])
-    defaults = {"fmt": "o", "markersize": 4, "linestyle": "none"}
+    style = {} if "fmt" in options else {"marker": "o", "linestyle": "none"}
+    defaults = {"markersize": 4, **style}
     return ax.errorbar(axis.center, values, yerr=errors, xerr=np.maximum(width, 0), **{**defaults, **options})
 
 
