@@ -180,6 +180,8 @@ def test_grid_has_a_panel_a_bin(transposed):
         assert ax.get_title() == f"{float(ds.energy_min[i]):.3g} - {float(ds.energy_max[i]):.3g} TeV"
         np.testing.assert_array_equal(ax.get_images()[0].get_array(), ds.counts[i])
         assert ax.get_images()[0].get_clim()[1] == 7
+    named = [[bool(axis.get_axislabel()) for axis in ax.coords] for ax in axes]
+    assert named == [[False, True], [True, False], [True, False], [True, True]], "at the bottom and at the left"
     geometry = axes[0].get_subplotspec().get_gridspec()
     assert (geometry.nrows, geometry.ncols) == (2, 3)
     assert plot_grid(counts.isel(energy=[1])).shape == (1,)

@@ -110,7 +110,8 @@ def plot_grid(da: xr.DataArray, ncols: int = 3, figsize: tuple[float, float] | N
     Returns
     -------
     ndarray of Axes
-        One a bin, in one dimension; each is titled with the edges of its bin and their unit.
+        One a bin, in one dimension; each is titled with the edges of its bin and their unit. Those at the left and at
+        the bottom name longitude and latitude.
 
     Raises
     ------
@@ -138,4 +139,9 @@ def plot_grid(da: xr.DataArray, ncols: int = 3, figsize: tuple[float, float] | N
         panel = da.isel({dim: i})
         axes[i] = plot(panel, ax=sky_axes(panel, figure, (nrows, ncols, i + 1)), **options)
         axes[i].set_title(title)
+        # Names of the axes stand at the rim of the grid.
+        for axis, inner in zip(axes[i].coords, (i + ncols < len(titles), i % ncols != 0), strict=False):
+            if inner:
+                axis.set_auto_axislabel(False)
+                axis.set_axislabel("")
     return axes
