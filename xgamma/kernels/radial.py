@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 _NEAR_RULE = np.polynomial.legendre.leggauss(12)
 _FAR_RULE = np.polynomial.legendre.leggauss(3)
+_TINY = 1e-300
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -300,43 +301,57 @@ def edge_integrals(
     ndarray, shape (k, pair)
         Integrals of G dphi, less the part of G beyond the last radius.
     """
+    sets, _, n, segments = coefficients.shape
     last = coefficients[:, 0, :, -1]
-    # One row for each profile and segment: the rows of a pair are found by one index.
-    table = np.ascontiguousarray(coefficients.transpose(0, 2, 3, 1)).reshape(len(coefficients), -1, 3)
-    segments = coefficients.shape[3]
-    out = np.zeros((len(coefficients), which.size))
-    square = edges[0] ** 2 + edges[1] ** 2
-    # A wide margin around the last radius: the start of an edge stands for all of it.
-    reached = square <= (rad[-1] + 4 * width) ** 2
-    near = np.zeros(reached.size, dtype=bool)
-    near[reached] = _is_near(edges[:, reached], width)
-    pairs = np.flatnonzero(near[which])
+    inner = coefficients[:, 0] - last[:, :, None]
+    x_0, y_0, x_1, y_1 = edges
+    dx, dy = x_1 - x_0, y_1 - y_0
+    first = x_0 * x_0 + y_0 * y_0
+    cross, along, square_length = x_0 * dy - y_0 * dx, 2 * (x_0 * dx + y_0 * dy), dx * dx + dy * dy
+    out = np.zeros((sets, which.size))
+    start = profile * segments
+    # The same rule as in `_far_nodes`, one node of all edges after the other: arrays in a row are read fastest.
+    for node, weight in zip(*_FAR_RULE, strict=True):
+        u = (node + 1) / 2
+        square = np.maximum(first + u * (along + u * square_length), _TINY)
+        r, w = np.sqrt(square), cross * (weight / 2)
+        rows = _segment(rad, r).take(which)
+        rows += start
+        factors = [(w / square).take(which), (w / 2).take(which), (w * r / 3).take(which)]
+        for k in range(sets):
+            for factor, table in zip(factors, (inner[k], coefficients[k, 1], coefficients[k, 2]), strict=True):
+                out[k] += factor * table.ravel().take(rows)
+    near = _is_near(edges, width)
+    pairs = np.flatnonzero(near.take(which))
     if pairs.size:
-        r, factors, turn = _near_nodes(edges[:, near], _feature(rad, width))
+        table = coefficients.transpose(0, 2, 3, 1).reshape(sets, n * segments, 3)
+        r, factors_near, turn = _near_nodes(edges[:, near], _feature(rad, width))
         own = (np.cumsum(near) - 1)[which[pairs]]
-        rows = (profile[pairs] * segments)[:, None] + np.searchsorted(rad, r)[own]
-        out[:, pairs] = np.einsum("pqc,kpqc->kp", factors[own], table[:, rows]) - turn[own] * last[:, profile[pairs]]
-    far = reached & ~near
-    pairs = np.flatnonzero(far[which])
-    own = (np.cumsum(far) - 1)[which[pairs]]
-    r, factors = _far_nodes(edges[:, far])
-    rows = (profile[pairs] * segments)[:, None] + np.searchsorted(rad, r)[own]
-    factors = factors[own].reshape(pairs.size, -1)
-    table[:, :, 0] -= np.repeat(last, segments, axis=1)
-    for out_k, inner in zip(out, table, strict=True):
-        # p: pair, j: node and term
-        out_k[pairs] = np.einsum("pj,pj->p", factors, inner.take(rows, axis=0).reshape(pairs.size, -1))
+        rows_near = start[pairs][:, None] + np.searchsorted(rad, r)[own]
+        there = np.einsum("pqc,kpqc->kp", factors_near[own], table[:, rows_near])
+        out[:, pairs] = there - turn[own] * last[:, profile[pairs]]
     return out
+
+
+def _segment(rad: Array, r: Array) -> NDArray[np.intp]:
+    """Index of the segment of each radius; either one at a border, where integrals are continuous."""
+    step = (rad[-1] - rad[0]) / max(rad.size - 1, 1)
+    if rad.size < 3 or np.abs(np.diff(rad) - step).max() > 1e-9 * step:
+        return np.searchsorted(rad, r)
+    k = ((r - (rad[0] - step)) / step).astype(np.intp)
+    return np.clip(k, 0, rad.size, out=k)
 
 
 def turns(corner_x: Array, corner_y: Array) -> Array:
     """Angle through which the border of each pixel runs around the centre, shape (y, x): 2 pi or 0, or parts on it."""
 
-    def turn(x: Array, y: Array, axis: int) -> Array:
-        (x_0, x_1), (y_0, y_1) = ((np.delete(v, -1, axis=axis), np.delete(v, 0, axis=axis)) for v in (x, y))
+    def turn(x_0: Array, y_0: Array, x_1: Array, y_1: Array) -> Array:
         return np.arctan2(x_0 * y_1 - y_0 * x_1, x_0 * x_1 + y_0 * y_1)
 
-    return np.diff(turn(corner_x, corner_y, 0), axis=1) - np.diff(turn(corner_x, corner_y, 1), axis=0)
+    x, y = corner_x, corner_y
+    columns = turn(x[:-1], y[:-1], x[1:], y[1:])
+    rows = turn(x[:, :-1], y[:, :-1], x[:, 1:], y[:, 1:])
+    return columns[:, 1:] - columns[:, :-1] - rows[1:] + rows[:-1]
 
 
 def _split(along: Array, ny: int, nx: int) -> tuple[Array, Array]:

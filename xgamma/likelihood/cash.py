@@ -83,9 +83,9 @@ class CashTerm:
     logs : ndarray, shape (bin,)
         Counts x logarithm of the background, 0 in bare bins.
     still : Active
-        The bins of all sources where they were compiled.
-    places : list of ndarray
-        Where the bins of each source lie in it.
+        The bins of all sources where they were compiled, and near there.
+    places, homes : list of ndarray
+        Where the bins of each source lie in it: those where it was compiled, and those that it reaches near there.
     stack : Stack
         Counts of all sources there.
     deep : Deep
@@ -101,6 +101,7 @@ class CashTerm:
     logs: Array
     still: Active
     places: list[NDArray[np.intp]]
+    homes: list[NDArray[np.intp]]
     stack: Stack
     deep: Deep
     constant: tuple[Array, Array] | None
@@ -138,13 +139,19 @@ class CashTerm:
                 return None
             below, lacking = found
         still = all(part.still for part in parts)
-        active, places = self.still, self.places
-        if not still:
+        active = self.still
+        if still:
+            places = self.places
+        elif all(part.still or part.home for part in parts):
+            both = zip(parts, self.places, self.homes, strict=True)
+            places = [here if part.still else home for part, here, home in both]
+        else:
             reached = [part.fixed.bins for part in parts]
             active = active_of(self.bins, self.logs, reached)
             places = places_of(self.bins, active, reached)
         stacked = still and not active.bare.size
-        mu = self.constant[1] if still and self.constant is not None else active.b * factor.take(active.e)
+        known = active is self.still and self.constant is not None
+        mu = self.constant[1] if known and self.constant is not None else active.b * factor.take(active.e)
         if stacked and parts:
             mu = mu + self.stack.matrix @ np.concatenate([part.coefficients for part in parts])
         elif parts:
@@ -370,8 +377,9 @@ def cash_term(
     logs = np.where(bins.bare, 0.0, bins.n * np.log(np.where(bins.bare, 1.0, bins.b)))
     fixed = [source.fixed for source in sources]
     reached = [part.bins for part in fixed]
-    still = active_of(bins, logs, reached)
-    places = places_of(bins, still, reached)
+    near = [part.bins if source.home is None else source.home for source, part in zip(sources, fixed, strict=True)]
+    still = active_of(bins, logs, [*reached, *near])
+    places, homes = places_of(bins, still, reached), places_of(bins, still, near)
     if images and any(_may_be_negative(source, x) for source in sources):
         deep = deep_of(bins, images, [source.reduced(x) for source in sources])
     else:
@@ -381,4 +389,4 @@ def cash_term(
         factor = np.ones(bins.sum_b.size) if background is None else background(x)
         constant = factor, still.b * factor[still.e]
     stack = stack_of(still, fixed, places)
-    return CashTerm(name, bins, background, sources, logs, still, places, stack, deep, constant)
+    return CashTerm(name, bins, background, sources, logs, still, places, homes, stack, deep, constant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import astropy.units as u
@@ -14,18 +14,18 @@ from xgamma.coords import Axis, FixedGrid, SkyGrid
 from xgamma.irf.lookup import sky_dims
 from xgamma.irf.psf import energy_dim, energy_matrix
 from xgamma.kernels import dispersion
-from xgamma.kernels.interpolate import bracket
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import rotation_between
+from xgamma.predict.window import Window
 from xgamma.schema import suffix_of
 
-__all__ = ["Lookups", "lookups_of"]
+__all__ = ["Lookups", "Table", "exposure_of", "lookups_of", "table_of"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """A response on the sky, linear between its pixels and with the values of the border beyond them.
 
     Attributes
@@ -46,32 +46,68 @@ class _Table:
     grid: SkyGrid | None
     rotation: Array
 
+    def labels(self, lon: Array, lat: Array) -> tuple[Array, Array]:
+        """Labels of directions in deg, in the frame of the counts."""
+        if self.grid is None:
+            return np.zeros(np.shape(lon)), np.zeros(np.shape(lon))
+        return self.grid.lonlat_to_labels(*rotate(lon, lat, self.rotation))
+
     def at(self, lon: float, lat: float) -> Array:
         """Interpolate at a position in deg, in the frame of the counts."""
+        return self.at_labels(*map(float, self.labels(np.array(lon), np.array(lat))))
+
+    def at_labels(self, y: float, x: float) -> Array:
+        """Interpolate at labels."""
         if self.grid is None:
             return self.values[0, 0].astype(np.float64)
-        y, x = self.grid.lonlat_to_labels(*rotate(np.array(lon), np.array(lat), self.rotation))
         out: Any = 0.0
         # A pixel's centre must not take part of its neighbour by rounding of the projection.
-        j, wy = (int(v) if i == 0 else float(v) for i, v in enumerate(bracket(self.y, np.round(y, 10))))
-        i, wx = (int(v) if i == 0 else float(v) for i, v in enumerate(bracket(self.x, np.round(x, 10))))
+        j, wy = _bracket(self.y, round(y, 10))
+        i, wx = _bracket(self.x, round(x, 10))
         for row, weight_y in ((j, 1 - wy), (j + 1, wy)):
             for column, weight_x in ((i, 1 - wx), (i + 1, wx)):
                 if weight_y * weight_x:
-                    out = out + self.values[int(row), int(column)].astype(np.float64) * (weight_y * weight_x)
+                    out = out + self.values[row, column].astype(np.float64) * (weight_y * weight_x)
         return out
 
 
-def _table(array: xr.DataArray, dims: tuple[str, ...], frame: str) -> _Table:
+def _bracket(labels: NDArray[np.int64], at: float) -> tuple[int, float]:
+    """As `xgamma.kernels.interpolate.bracket`, for one number; those that are none stay none."""
+    if labels.size == 1:
+        return 0, 0.0
+    index = min(max(int(labels.searchsorted(at, side="right")) - 1, 0), labels.size - 2)
+    low, high = int(labels[index]), int(labels[index + 1])
+    return index, at if at != at else min(max((at - low) / (high - low), 0.0), 1.0)
+
+
+def table_of(array: xr.DataArray, dims: tuple[str, ...], frame: str) -> Table:
+    """Load a response with some dims beside those on the sky, for positions in a frame."""
     sky = sky_dims(array)
     if sky is None:
         values = np.array(array.variable.transpose(*dims).values)[None, None]
-        return _Table(values, np.zeros(1, np.int64), np.zeros(1, np.int64), None, np.eye(3))
+        return Table(values, np.zeros(1, np.int64), np.zeros(1, np.int64), None, np.eye(3))
     grid = SkyGrid.from_dataset(array, suffix_of(sky[0]))
     values = np.array(array.variable.transpose(*sky, *dims).values)
     rows, columns = (np.argsort(labels, kind="stable") for labels in (grid.y, grid.x))
     rotation = rotation_between(frame, grid.frame)
-    return _Table(values[rows][:, columns], grid.y[rows], grid.x[columns], FixedGrid.of(grid), rotation)
+    return Table(values[rows][:, columns], grid.y[rows], grid.x[columns], FixedGrid.of(grid), rotation)
+
+
+def exposure_of(ds: xr.Dataset, frame: str, near: Window) -> Table:
+    """Load the exposure in cm2 s around a window of the map of counts, for positions in a frame."""
+    array = ds["exposure"]
+    sky = sky_dims(array)
+    if sky == ("y", "x"):
+        limits = (near.y_0 - 2, near.y_1 + 1), (near.x_0 - 2, near.x_1 + 1)
+        chosen = {}
+        for dim, (low, high) in zip(sky, limits, strict=True):
+            # Beyond the map the value at its border holds.
+            low, high = min(low, int(array[dim].max()) - 1), max(high, int(array[dim].min()) + 1)
+            chosen[dim] = np.flatnonzero((array[dim].values >= low) & (array[dim].values <= high))
+        array = array.isel(chosen)
+    table = table_of(array, ("energy_true",), frame)
+    scale = u.Unit(array.attrs.get("units", "")).to("cm2 s")
+    return replace(table, values=table.values.astype(np.float64) * scale)
 
 
 @dataclass(frozen=True)
@@ -88,23 +124,27 @@ class Lookups:
         Edges in migra, centres of true energies and edges of reconstructed ones, where the dispersion is in migra.
     """
 
-    psf: tuple[_Table, Array | None] | None
-    edisp: tuple[_Table, Array | None] | None
+    psf: tuple[Table, Array | None] | None
+    edisp: tuple[Table, Array | None] | None
     migration: tuple[Array, Array, Array] | None = None
 
-    def profiles(self, lon: float, lat: float) -> Array | None:
-        """Radial profiles at a position in deg, in the frame of the counts; None without PSF."""
+    def profiles(self, lon: float, lat: float, labels: Array | None = None) -> Array | None:
+        """Radial profiles at a position in deg, in the frame of the counts; None without PSF.
+
+        Labels y and x of the position on the grid of the PSF spare its projection.
+        """
         if self.psf is None:
             return None
         table, matrix = self.psf
-        return table.at(lon, lat) if matrix is None else matrix @ table.at(lon, lat)
+        values = table.at(lon, lat) if labels is None else table.at_labels(*labels)
+        return values if matrix is None else matrix @ values
 
-    def matrix(self, lon: float, lat: float) -> Array | None:
-        """Energy dispersion (energy_true, energy) at a position; None without one."""
+    def matrix(self, lon: float, lat: float, labels: Array | None = None) -> Array | None:
+        """Energy dispersion (energy_true, energy) at a position, arguments as for `profiles`; None without one."""
         if self.edisp is None:
             return None
         table, matrix = self.edisp
-        values = table.at(lon, lat)
+        values = table.at(lon, lat) if labels is None else table.at_labels(*labels)
         if self.migration is not None:
             values = dispersion.from_migration(values, *self.migration)
         return values if matrix is None else matrix @ values
@@ -119,13 +159,13 @@ def lookups_of(ds: xr.Dataset, frame: str) -> Lookups:
         dim = energy_dim(ds["psf"])
         own = dim in ("energy", "energy_true")
         matrix = None if own else energy_matrix(Axis.from_dataset(ds["psf"], dim), energy_true)
-        psf = _table(ds["psf"], (dim, "rad"), frame), matrix
+        psf = table_of(ds["psf"], (dim, "rad"), frame), matrix
     if "edisp" in ds:
         dim = energy_dim(ds["edisp"])
         own_axis = Axis.from_dataset(ds["edisp"], dim)
         matrix = None if dim == axis.name else energy_matrix(own_axis, energy_true)
         second = "migra" if "migra" in ds["edisp"].dims else "energy"
-        edisp = _table(ds["edisp"], (dim, second), frame), matrix
+        edisp = table_of(ds["edisp"], (dim, second), frame), matrix
         if second == "migra":
             energy = Axis.from_dataset(ds, "energy")
             edges = np.stack([energy.lower, energy.upper], axis=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,11 +15,11 @@ from xgamma.coords import Axis
 from xgamma.kernels import radial
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
-from xgamma.likelihood.lookup import Lookups
+from xgamma.likelihood.lookup import Lookups, exposure_of
 from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
-from xgamma.likelihood.point import PointWindow, point_window
-from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, fixed_of, moved_many, still_many
+from xgamma.likelihood.point import Place, PointWindow, point_limits, point_window
+from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.models import SkyModel
 from xgamma.predict.component import (
@@ -34,7 +33,7 @@ from xgamma.predict.component import (
     turns_of,
 )
 from xgamma.predict.plan import Plan, plan_of
-from xgamma.predict.response import Exposure, Payload, Response, Responses
+from xgamma.predict.response import Payload, Responses
 from xgamma.predict.window import pixel_steps
 
 __all__ = ["MapSource", "map_source"]
@@ -116,7 +115,8 @@ class MapSource:
         bends = self.spectrum.bends(x) if order > 1 else []
         fluxes = np.stack([self.spectrum(x), *jacobian, *(row for *_, row in bends)])
         evaluate: Callable[[Any, Array], Fixed] = self._about_point
-        if self.point is None or not self.point.holds(*self._labels(model)):
+        home = self._place(model)
+        if home is None:
             items = self.items if still else self._items(model)
             plans = self._plans(items) if order else None
 
@@ -125,7 +125,7 @@ class MapSource:
                 return evaluated(self.bins, there, self.energy_true, fluxes, plans)
 
         start = model
-        fixed = evaluate(model, fluxes)
+        fixed = evaluate(model, fluxes) if home is None else self._at_place(home, fluxes)
         unit = np.eye(len(fluxes))
         rows = [(own.slot, row) for own, row in zip(self.spectrum.free, unit[1:], strict=False)]
         pairs = [(i, j, row) for (i, j, _), row in zip(bends, unit[1 + len(jacobian) :], strict=True)]
@@ -134,8 +134,16 @@ class MapSource:
             there = [(weight, evaluate(moved, fluxes[:1])) for weight, moved in stencil]
             column = np.sum([weight * part.matrix[:, 0] for weight, part in there], axis=0)
             moves.append((slot, column, float(sum(weight * part.total[0] for weight, part in there))))
-        slopes = rows if order else []
-        return Contribution(fixed, unit[0], slopes, pairs, moves, still=False, bounded=bool((fluxes[0] >= 0).all()))
+        return Contribution(
+            fixed,
+            unit[0],
+            slopes=rows if order else [],
+            bends=pairs,
+            moves=moves,
+            still=False,
+            home=home is not None,
+            bounded=bool((fluxes[0] >= 0).all()),
+        )
 
     @property
     def shape_slots(self) -> tuple[int, ...]:
@@ -147,8 +155,9 @@ class MapSource:
         if self.spatial.values(x[0]) == self.start:
             return still_many(self.fixed, self.reduced, x)
         model = self.spatial.at(x[0])
-        if self.point is not None and self.point.holds(*self._labels(model)):
-            return moved_many(partial(self._about_point, model), self.spectrum, x)
+        home = self._place(model)
+        if home is not None:
+            return moved_many(partial(self._at_place, home), self.spectrum, x)
         items = self._items(model)
         return moved_many(partial(evaluated, self.bins, items, self.energy_true), self.spectrum, x)
 
@@ -195,23 +204,30 @@ class MapSource:
         profiles = self.lookups.profiles(*lonlat) if self.common["use_psf"] else None
         return self.payload.edisp if edisp is None else edisp, profiles
 
+    def _place(self, model: Any, near: bool = False) -> Place | None:
+        """Where a point source is; None where it has to be evaluated on a window of its own."""
+        return None if self.point is None else self.point.place(*self._lonlat(model), near)
+
     def _about_point(self, model: Any, fluxes: Array) -> Fixed:
+        """Return counts of a point source next to one that is in the window, for k fluxes."""
+        place = self._place(model, near=True)
+        assert place is not None
+        return self._at_place(place, fluxes)
+
+    def _at_place(self, place: Place, fluxes: Array) -> Fixed:
         """Return counts of a point source for k fluxes."""
-        assert self.payload is not None and self.point is not None and self.bins.grid is not None
-        lonlat = self._lonlat(model)
-        edisp, profiles = self._responses(lonlat)
-        response = Response(edisp, profiles, self.payload.rad, self.payload.reconstructed)
-        y, x = labels = self._labels(model)
-        exposure = None
-        if self.common["use_exposure"]:
-            near = self.payload.moved(replace(self.items[0].component, y=y, x=x), edisp, None)
-            values, scale, *around = near.at_point()
-            here = Exposure(values.astype(np.float64) * scale, *around)
-            exposure = here.at(self.bins.grid, np.array([y]), np.array([x]))[:, 0]
-        place = math.radians(lonlat[0]), math.radians(lonlat[1])
-        matrix = weights_of(fluxes, edisp)
-        rows, total = self.point.counts(self.bins, labels, place, exposure, response, matrix)
-        return fixed_of(self.bins, self.point.bins, rows, total, np.zeros((len(fluxes), self.bins.inside.shape[0])))
+        assert self.point is not None
+        bins, bare = self.point.bins, self.point.bare
+        matrix, total = self.point.counts(place, fluxes)
+        none = np.zeros((len(fluxes), self.bins.inside.shape[0]))
+        if bare.size:
+            total = total - matrix[bare].sum(axis=0)
+        return Fixed(bins, matrix, total, none, bare, self.bins.e[bins[bare]], none)
+
+    @property
+    def home(self) -> NDArray[np.intp] | None:
+        """Indices of the bins that it reaches wherever it stands near its start, if these are known."""
+        return None if self.point is None else self.point.bins
 
     def _items(self, model: Any, like: list[Placed] | None = None) -> list[Placed]:
         """Components of a spatial model, on the windows of others that are given."""
@@ -335,7 +351,11 @@ def map_source(
     point = None
     once = len(items) == 1 and len(turns_of(bins.grid)) == 1
     if spatial.free and once and items[0].component.is_point and items[0].response.profiles is not None:
-        point = point_window(bins, items[0].component)
+        component, response = items[0].component, items[0].response
+        here = point_limits(component)
+        exposure = exposure_of(ds, bins.grid.frame, here) if component.use_exposure else None
+        assert lookups is not None
+        point = point_window(bins, component, lookups, exposure, replace(response, profiles=None))
     source = MapSource(
         name=model.name,
         bins=bins,

@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import radial
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.lookup import Lookups, Table
+from xgamma.likelihood.nearby import Nearby, nearby_of
 from xgamma.predict.component import Component
 from xgamma.predict.response import Response
 from xgamma.predict.tile import ROUNDING
 from xgamma.predict.window import Window, pixel_steps
 
-__all__ = ["PointWindow", "point_window"]
+__all__ = ["Place", "PointWindow", "point_limits", "point_window"]
 
 Array = NDArray[np.float64]
 
+_SMALL = 1e-3
+_SERIES = (1.0, 1 / 6, 3 / 40, 5 / 112, 35 / 1152, 63 / 2816)
+"""For squares of sines up to 1e-3 the next term is below 1e-19."""
 _MARGIN = 0.15
 """By which part of the reach of the PSF a source may move before the window is made anew."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position near a source, with the responses there.
+
+    Attributes
+    ----------
+    lonlat : tuple of float
+        In rad in the frame of the map.
+    y, x : float
+        Labels.
+    width : float
+        Typical width of a pixel there in rad.
+    exposure : ndarray, shape (energy_true,), or None
+        In cm2 s; None where none applies.
+    response : Response
+        Energy dispersion and profiles of the PSF.
+    """
+
+    lonlat: tuple[float, float]
+    y: float
+    x: float
+    width: float
+    exposure: Array | None
+    response: Response
 
 
 @dataclass(frozen=True)
@@ -37,11 +70,13 @@ class PointWindow:
         Where the nearest pixel of a source must be.
     bins, e, y, x : ndarray of int, shape (bin,)
         Indices of the bins in the window, their energies and labels.
+    bare : ndarray of int
+        Which of them have no background.
     inside : ndarray of bool, shape (energy, y, x)
         The mask on the window.
     grid : ndarray, shape (y + 1, x + 1, 3)
         Unit vectors of the corners of all pixels.
-    corners : ndarray, shape (corner, 3)
+    corners : ndarray, shape (3, corner)
         Those of the edges.
     edges : ndarray of int, shape (2, edge)
         Corners at which each edge starts and stops.
@@ -53,6 +88,18 @@ class PointWindow:
         Pairs along the border of the mask, and whether they add or take away.
     sign : float
         Orientation of the pixels on the sky.
+    sky : SkyGrid
+        Grid of the map.
+    lookups : Lookups
+        The responses.
+    exposure : Table or None
+        The exposure around the source in cm2 s; None where none applies.
+    common : Response
+        What stands in for responses that do not apply.
+    use_psf, use_edisp : bool
+        Which apply.
+    nearby : Nearby or None
+        What `_labels` gives, as polynomials; None where it is not smooth.
     """
 
     window: Window
@@ -61,6 +108,7 @@ class PointWindow:
     e: NDArray[np.intp]
     y: NDArray[np.int64]
     x: NDArray[np.int64]
+    bare: NDArray[np.intp]
     inside: NDArray[np.bool_]
     grid: Array
     corners: Array
@@ -71,62 +119,80 @@ class PointWindow:
     border: NDArray[np.intp]
     signs: Array
     sign: float
+    sky: Any
+    lookups: Lookups
+    exposure: Table | None
+    common: Response
+    use_psf: bool
+    use_edisp: bool
+    nearby: Nearby | None = None
 
-    def holds(self, y: float, x: float) -> bool:
+    def _labels(self, lon: Array, lat: Array) -> Array:
+        """Labels y, x of positions in deg on the grids of counts, PSF, dispersion, exposure, and widths of pixels."""
+        y, x = self.sky.lonlat_to_labels(lon, lat)
+        tables = [pair[0] if pair is not None else None for pair in (self.lookups.psf, self.lookups.edisp)]
+        out = [y, x]
+        for table in (*tables, self.exposure):
+            out += [np.zeros_like(y), np.zeros_like(y)] if table is None else table.labels(lon, lat)
+        width = [np.radians(max(pixel_steps(self.sky, *place))) for place in zip(y, x, strict=True)]
+        return np.stack([*out, np.array(width)])
+
+    def place(self, lon: float, lat: float, near: bool = False) -> Place | None:
+        """Look up what there is at a position in deg in the frame of the map.
+
+        None where it is not near enough to where the window was made, unless it is said to be next to such a one.
+        """
+        found = None if self.nearby is None else self.nearby.at(lon, lat)
+        if found is None:
+            y, x = self.sky.lonlat_to_labels(np.array(lon), np.array(lat))
+            if not (near or self._holds(y, x)):
+                return None
+            found = self._labels(np.array([lon]), np.array([lat]))[:, 0]
+        labels = found.tolist()
+        if not (near or self._holds(*labels[:2])):
+            return None
+        edisp = self.lookups.matrix(lon, lat, labels[4:6]) if self.use_edisp else None
+        profiles = self.lookups.profiles(lon, lat, labels[2:4]) if self.use_psf else None
+        common = self.common
+        response = Response(common.edisp if edisp is None else edisp, profiles, common.rad, common.reconstructed)
+        exposure = None if self.exposure is None else self.exposure.at_labels(*labels[6:8])
+        return Place((math.radians(lon), math.radians(lat)), labels[0], labels[1], labels[8], exposure, response)
+
+    def _holds(self, y: float, x: float) -> bool:
         """Whether a source at labels is near enough to where the window was made."""
-        row, column = round(y), round(x)
+        if not (np.isfinite(y) and np.isfinite(x)):
+            return False
+        row, column = round(float(y)), round(float(x))
         return self.inner.y_0 <= row < self.inner.y_1 and self.inner.x_0 <= column < self.inner.x_1
 
-    def counts(
-        self,
-        bins: Bins,
-        labels: tuple[float, float],
-        lonlat: tuple[float, float],
-        exposure: Array | None,
-        response: Response,
-        matrix: Array,
-    ) -> tuple[Array, Array]:
-        """Return counts (bin, k) and their sums (k,) over the mask.
-
-        Parameters
-        ----------
-        bins : Bins
-            The bins of the dataset.
-        labels : tuple of float
-            Labels y and x of a source inside the inner window.
-        lonlat : tuple of float
-            Its position in rad, in the frame of the map.
-        exposure : ndarray, shape (energy_true, 1), or None
-            At its position; None where none applies.
-        response : Response
-            At its position.
-        matrix : ndarray, shape (energy_true, k * energy)
-            Flux x dispersion of k fluxes.
-        """
-        assert bins.grid is not None and response.profiles is not None
-        rad, nenergy = response.rad, bins.inside.shape[0]
-        weights = matrix if exposure is None else matrix * exposure
+    def counts(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
+        """Return counts (bin, k) of a source for k fluxes (k, energy_true), and their sums (k,) over the mask."""
+        response, nenergy = place.response, len(self.inside)
+        assert response.profiles is not None
+        scaled = fluxes if place.exposure is None else fluxes * place.exposure
+        weights = (scaled.T[:, :, None] * response.edisp[:, None, :]).reshape(response.edisp.shape[0], -1)
         spread = _spread(weights, response, nenergy)
-        corner_x, corner_y = _project(self.corners, *lonlat)
+        corner_x, corner_y = _project(self.corners, *place.lonlat)
         start, stop = self.edges
-        edges = np.stack([corner_x[start], corner_y[start], corner_x[stop], corner_y[stop]])
-        width = float(np.radians(max(pixel_steps(bins.grid, *labels))))
-        along = radial.edge_integrals(edges, rad, width, spread, self.which, self.energy)
+        edges = np.stack([corner_x.take(start), corner_y.take(start), corner_x.take(stop), corner_y.take(stop)])
+        along = radial.edge_integrals(edges, response.rad, place.width, spread, self.which, self.energy)
         last = spread[:, 0, :, -1]
-        image = along[:, self.four[0]] - along[:, self.four[1]] - along[:, self.four[2]] + along[:, self.four[3]]
-        row, column = round(labels[0]) - 1, round(labels[1]) - 1
+        right, left, upper, lower = self.four
+        image = np.stack([part.take(right) - part.take(left) - part.take(upper) + part.take(lower) for part in along])
+        row, column = round(place.y) - 1, round(place.x) - 1
         j, i = row - self.window.y_0, column - self.window.x_0
-        turn = radial.turns(*_project(self.grid[j : j + 4, i : i + 4], *lonlat))
+        around = self.grid[j : j + 4, i : i + 4]
+        turn = radial.turns(*(v.reshape(4, 4) for v in _project(around.reshape(-1, 3).T, *place.lonlat)))
         dy, dx = self.y - row, self.x - column
-        around = np.flatnonzero((dy >= 0) & (dy < 3) & (dx >= 0) & (dx < 3))
-        image[:, around] += turn[dy[around], dx[around]] * last[:, self.e[around]]
+        near = np.flatnonzero((dy >= 0) & (dy < 3) & (dx >= 0) & (dx < 3))
+        image[:, near] += turn[dy[near], dx[near]] * last[:, self.e[near]]
         image *= self.sign
         noise = ROUNDING * np.abs(weights).sum(axis=0).reshape(-1, nenergy)
-        image[np.abs(image) <= noise[:, self.e]] = 0.0
+        image[np.abs(image) <= noise.take(self.e, axis=1)] = 0.0
         # The mask under the nine pixels around the source, of which those on it are turned around.
         total = last @ (self.inside[:, j : j + 3, i : i + 3] * turn).sum(axis=(1, 2))
         if self.border.size:
-            total += along[:, self.border] @ self.signs
+            total = total + along[:, self.border] @ self.signs
         return image.T, self.sign * total
 
 
@@ -150,17 +216,19 @@ def _vectors(lon: Array, lat: Array) -> Array:
 
 
 def _project(vectors: Array, lon_0: float, lat_0: float) -> tuple[Array, Array]:
-    """Place unit vectors on the plane tangent at a position, as `xgamma.kernels.radial.tangent_plane` does."""
-    sin_lon, cos_lon, sin_lat, cos_lat = np.sin(lon_0), np.cos(lon_0), np.sin(lat_0), np.cos(lat_0)
-    basis = np.array(
-        [
-            [-sin_lon, cos_lon, 0.0],
-            [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat],
-            [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat],
-        ]
-    )
-    x, y, cosine = np.moveaxis(vectors @ basis.T, -1, 0)
-    sine = np.hypot(x, y)
+    """Place unit vectors (3, n) on the plane tangent at a position, as `xgamma.kernels.radial.tangent_plane` does."""
+    sin_lon, cos_lon, sin_lat, cos_lat = math.sin(lon_0), math.cos(lon_0), math.sin(lat_0), math.cos(lat_0)
+    east, north = [-sin_lon, cos_lon, 0.0], [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat]
+    x, y = np.array([east, north]) @ vectors
+    square = x * x + y * y
+    if square.max(initial=0.0) < _SMALL and np.dot([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat], vectors[:, 0]) > 0:
+        # The series of arcsin(s) / s.
+        scale = np.full_like(square, _SERIES[-1])
+        for term in _SERIES[-2::-1]:
+            scale *= square
+            scale += term
+        return x * scale, y * scale
+    cosine, sine = np.array([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat]) @ vectors, np.sqrt(square)
     scale = np.divide(np.arctan2(sine, cosine), sine, out=np.ones_like(sine), where=sine > 0)
     return x * scale, y * scale
 
@@ -173,15 +241,32 @@ def _mask(bins: Bins, window: Window) -> NDArray[np.bool_]:
     return out
 
 
-def point_window(bins: Bins, component: Component) -> PointWindow | None:
-    """Collect the edges around a point source; None where a part of the window is not on the sky."""
+def point_limits(component: Component) -> Window:
+    """Where the nearest pixel of a point source may be without a window made anew."""
+    row, column = round(component.y), round(component.x)
+    margin = (max(3, int(np.ceil(_MARGIN * n / 2))) for n in component.target.shape)
+    return Window(row, row + 1, column, column + 1).grow(*margin)
+
+
+def point_window(
+    bins: Bins, component: Component, lookups: Lookups, exposure: Table | None, common: Response
+) -> PointWindow | None:
+    """Collect the edges around a point source; None where a part of the window is not on the sky.
+
+    Parameters
+    ----------
+    bins : Bins
+        The bins of the dataset.
+    component : Component
+        The source.
+    lookups, exposure, common
+        As of a `PointWindow`.
+    """
     assert bins.grid is not None
     grid = bins.grid
-    reach = component.target.shape
-    margin = [max(3, int(np.ceil(_MARGIN * n / 2))) for n in reach]
-    window = component.target.grow(*margin)
+    inner = point_limits(component)
+    window = component.target.grow(*((n - 1) // 2 for n in inner.shape))
     row, column = round(component.y), round(component.x)
-    inner = Window(row, row + 1, column, column + 1).grow(*margin)
     ny, nx = window.shape
     labels_y, labels_x = window.edges()
     lon, lat = grid.labels_to_lonlat(labels_y[:, None], labels_x)
@@ -189,7 +274,7 @@ def point_window(bins: Bins, component: Component) -> PointWindow | None:
         return None
     vectors = _vectors(lon, lat).reshape(-1, 3)
     centre = row - window.y_0, column - window.x_0
-    corner_x, corner_y = _project(vectors, *np.radians([lon[centre], lat[centre]]))
+    corner_x, corner_y = _project(vectors.T, *map(float, np.radians([lon[centre], lat[centre]])))
     corner_x, corner_y = corner_x.reshape(ny + 1, nx + 1), corner_y.reshape(ny + 1, nx + 1)
     dx, dy = np.diff(corner_x, axis=1)[:-1], np.diff(corner_y, axis=0)[:, :-1]
     area = dx * dy - np.diff(corner_y, axis=1)[:-1] * np.diff(corner_x, axis=0)[:, :-1]
@@ -197,10 +282,10 @@ def point_window(bins: Bins, component: Component) -> PointWindow | None:
     e, j, i = bins.e[index], bins.y[index] - window.y_0, bins.x[index] - window.x_0
     nenergy = bins.inside.shape[0]
     number = (ny + 1) * nx
-    # Edges along rows come first, then those along columns.
+    size = number + ny * (nx + 1)
+    # Edges along rows come first, then those along columns; pairs of an energy lie side by side.
     four = np.stack([number + j * (nx + 1) + i + 1, number + j * (nx + 1) + i, (j + 1) * nx + i, j * nx + i])
-    keys = [(four * nenergy + e).ravel()]
-    signs = []
+    keys, signs = [(four + size * e).ravel()], []
     around = _mask(bins, window.grow(1, 1)).astype(np.int8)
     for energy in range(nenergy):
         one = around[energy]
@@ -209,34 +294,54 @@ def point_window(bins: Bins, component: Component) -> PointWindow | None:
         columns = (one[1:-1, :-1] - one[1:-1, 1:]).ravel()
         both = np.concatenate([rows, columns])
         found = np.flatnonzero(both)
-        keys.append(found * nenergy + energy)
+        keys.append(found + size * energy)
         signs.append(both[found].astype(np.float64))
-    pairs, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    parts = np.split(inverse, np.cumsum([len(key) for key in keys])[:-1])
-    edge_ids, which = np.unique(pairs // nenergy, return_inverse=True)
+    pairs, parts = _numbered(keys, nenergy * size)
+    edge_ids, (which,) = _numbered([pairs % size], size)
     j, i = np.divmod(edge_ids, nx)
     start = j * (nx + 1) + i
-    stop = start + 1
     upright = edge_ids >= number
     j, i = np.divmod(edge_ids - number, nx + 1)
     start = np.where(upright, j * (nx + 1) + i, start)
-    stop = np.where(upright, start + nx + 1, stop)
-    used, ends = np.unique(np.concatenate([start, stop]), return_inverse=True)
-    return PointWindow(
+    stop = start + np.where(upright, nx + 1, 1)
+    used, ends = _numbered([start, stop], len(vectors))
+    out = PointWindow(
         window=window,
         inner=inner,
         bins=index,
         e=e,
         y=bins.y[index],
         x=bins.x[index],
-        inside=_mask(bins, window),
+        bare=np.flatnonzero(bins.bare[index]),
+        inside=around[:, 1:-1, 1:-1].astype(bool),
         grid=vectors.reshape(ny + 1, nx + 1, 3),
-        corners=vectors[used],
-        edges=ends.reshape(2, -1),
+        corners=np.ascontiguousarray(vectors[used].T),
+        edges=np.stack(ends),
         which=which,
-        energy=pairs % nenergy,
+        energy=pairs // size,
         four=parts[0].reshape(4, -1),
         border=np.concatenate(parts[1:]),
         signs=np.concatenate(signs),
         sign=float(np.sign(area.sum())),
+        sky=grid,
+        lookups=lookups,
+        exposure=exposure,
+        common=common,
+        use_psf=component.use_psf,
+        use_edisp=component.use_edisp,
     )
+    y, x = (
+        slice(inner.y_0 - window.y_0, inner.y_1 - window.y_0 + 1),
+        slice(inner.x_0 - window.x_0, inner.x_1 - window.x_0 + 1),
+    )
+    limits = [(float(v[y, x].min()), float(v[y, x].max())) for v in (lon, lat)]
+    return replace(out, nearby=nearby_of(out._labels, *limits))
+
+
+def _numbered(keys: list[NDArray[np.intp]], size: int) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
+    """Return the numbers below a size that occur, ascending, and where each lies among them."""
+    flags = np.zeros(size, dtype=bool)
+    for key in keys:
+        flags[key] = True
+    place = np.cumsum(flags) - 1
+    return np.flatnonzero(flags), [place[key] for key in keys]

@@ -71,6 +71,8 @@ class Contribution:
         Derivatives of the counts in the bins and of their total with respect to shape and position.
     still : bool
         Whether the source is where it was when it was compiled.
+    home : bool
+        Whether the bins are those that it reaches wherever it stands near there.
     bounded : bool
         Whether a lower bound of the counts is known.
     """
@@ -81,6 +83,7 @@ class Contribution:
     bends: list[tuple[int, int, Array]] = field(default_factory=list)
     moves: list[tuple[int, Array, float]] = field(default_factory=list)
     still: bool = True
+    home: bool = False
     bounded: bool = True
 
     @property
@@ -245,6 +248,11 @@ class RegionSource:
             out.append((free.slot, (responses[0] - responses[1]) / ((high - low) / free.factor)))
         return out
 
+    @property
+    def home(self) -> NDArray[np.intp]:
+        """Indices of the bins that it reaches wherever it stands."""
+        return self.fixed.bins
+
     def at(self, x: Array, order: int = 0, free: NDArray[np.bool_] | None = None) -> Contribution:
         """Return the counts for a parameter vector, with derivatives up to an order.
 
@@ -259,7 +267,7 @@ class RegionSource:
         if response is self.response:
             return replace(contribution(self.fixed, self.reduced, x, order), moves=moves)
         moved = contribution(_region_fixed(self.bins, response), self.spectrum, x, order)
-        return replace(moved, moves=moves, still=False)
+        return replace(moved, moves=moves, still=False, home=True)
 
     def images(self, x: Array, slopes: bool) -> list[tuple[int | None, Any, Array]]:
         """Return counts in all bins and their derivatives: (place in the vector or None, part of the map, counts)."""
