@@ -11,6 +11,8 @@ centre. This is exact for profiles of any width, and keeps the total.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ __all__ = [
     "containment",
     "containment_radius",
     "edge_integrals",
+    "integral_weights",
     "normalize",
     "pixel_integrals",
     "polynomials",
@@ -56,6 +59,16 @@ def polynomials(profiles: Array, rad: Array) -> Array:
     step = np.diff(a, axis=1) * rad**2 / 2 + np.diff(b, axis=1) * rad**3 / 3
     c = np.concatenate([zero, -np.cumsum(step, axis=1)], axis=1)
     return np.stack([c, a, b])
+
+
+def integral_weights(rad: Array) -> Array:
+    """Return what turns the values of a profile at radii into its integral over the plane, linear in them."""
+    step = np.diff(rad)
+    # Of a value that rises over one segment and falls over the next, each times the radius.
+    rise, fall = step * (2 * rad[1:] + rad[:-1]) / 6, step * (2 * rad[:-1] + rad[1:]) / 6
+    out = np.concatenate([[rad[0] ** 2 / 2], rise])
+    out[:-1] += fall
+    return np.asarray(2 * np.pi * out)
 
 
 def _integral(coefficients: Array, rad: Array, r: Array) -> Array:
@@ -310,18 +323,22 @@ def edge_integrals(
     cross, along, square_length = x_0 * dy - y_0 * dx, 2 * (x_0 * dx + y_0 * dy), dx * dx + dy * dy
     out = np.zeros((sets, which.size))
     start = profile * segments
+    tables = [(inner[k].ravel(), coefficients[k, 1].ravel(), coefficients[k, 2].ravel()) for k in range(sets)]
+    segment = _segments(rad)
     # The same rule as in `_far_nodes`, one node of all edges after the other: arrays in a row are read fastest.
     for node, weight in zip(*_FAR_RULE, strict=True):
         u = (node + 1) / 2
         square = np.maximum(first + u * (along + u * square_length), _TINY)
         r, w = np.sqrt(square), cross * (weight / 2)
-        rows = _segment(rad, r).take(which)
+        rows = segment(r).take(which)
         rows += start
         factors = [(w / square).take(which), (w / 2).take(which), (w * r / 3).take(which)]
         for k in range(sets):
-            for factor, table in zip(factors, (inner[k], coefficients[k, 1], coefficients[k, 2]), strict=True):
-                out[k] += factor * table.ravel().take(rows)
-    near = _is_near(edges, width)
+            for factor, table in zip(factors, tables[k], strict=True):
+                values = table.take(rows)
+                values *= factor
+                out[k] += values
+    near = np.minimum(first, x_1 * x_1 + y_1 * y_1) < 9 * width**2
     pairs = np.flatnonzero(near.take(which))
     if pairs.size:
         table = coefficients.transpose(0, 2, 3, 1).reshape(sets, n * segments, 3)
@@ -333,13 +350,17 @@ def edge_integrals(
     return out
 
 
-def _segment(rad: Array, r: Array) -> NDArray[np.intp]:
-    """Index of the segment of each radius; either one at a border, where integrals are continuous."""
+def _segments(rad: Array) -> Callable[[Array], NDArray[np.intp]]:
+    """Return what finds the segments of radii; either one at a border, where integrals are continuous."""
     step = (rad[-1] - rad[0]) / max(rad.size - 1, 1)
     if rad.size < 3 or np.abs(np.diff(rad) - step).max() > 1e-9 * step:
-        return np.searchsorted(rad, r)
-    k = ((r - (rad[0] - step)) / step).astype(np.intp)
-    return np.clip(k, 0, rad.size, out=k)
+        return lambda r: np.searchsorted(rad, r)
+
+    def segment(r: Array) -> NDArray[np.intp]:
+        k = ((r - (rad[0] - step)) * (1 / step)).astype(np.intp)
+        return np.minimum(k, rad.size, out=k) if rad[0] <= step else np.clip(k, 0, rad.size, out=k)
+
+    return segment
 
 
 def turns(corner_x: Array, corner_y: Array) -> Array:

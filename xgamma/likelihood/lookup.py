@@ -60,10 +60,14 @@ class Table:
         """Interpolate at labels."""
         if self.grid is None:
             return self.values[0, 0].astype(np.float64)
-        out: Any = 0.0
         # A pixel's centre must not take part of its neighbour by rounding of the projection.
         j, wy = _bracket(self.y, round(y, 10))
         i, wx = _bracket(self.x, round(x, 10))
+        if 0 < wy < 1 and 0 < wx < 1:
+            four = self.values[j : j + 2, i : i + 2].reshape(4, -1)
+            weights = np.array([(1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx])
+            return (weights @ four).reshape(self.values.shape[2:])
+        out: Any = 0.0
         for row, weight_y in ((j, 1 - wy), (j + 1, wy)):
             for column, weight_x in ((i, 1 - wx), (i + 1, wx)):
                 if weight_y * weight_x:

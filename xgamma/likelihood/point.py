@@ -174,7 +174,11 @@ class PointWindow:
         spread = _spread(weights, response, nenergy)
         corner_x, corner_y = _project(self.corners, *place.lonlat)
         start, stop = self.edges
-        edges = np.stack([corner_x.take(start), corner_y.take(start), corner_x.take(stop), corner_y.take(stop)])
+        edges = np.empty((4, start.size))
+        for out, corner, end in zip(
+            edges, (corner_x, corner_y, corner_x, corner_y), (start, start, stop, stop), strict=True
+        ):
+            corner.take(end, out=out, mode="clip")
         along = radial.edge_integrals(edges, response.rad, place.width, spread, self.which, self.energy)
         last = spread[:, 0, :, -1]
         right, left, upper, lower = self.four
@@ -199,15 +203,16 @@ class PointWindow:
 def _spread(weights: Array, response: Response, nenergy: int) -> Array:
     """Coefficients (k, 3, energy, rad + 1) of the profiles in each reconstructed energy, times the counts."""
     assert response.profiles is not None
-    terms = radial.polynomials(response.profiles, response.rad)
-    norm = 2 * np.pi * terms[0, :, -1:]
-    terms = np.divide(terms, norm, out=np.zeros_like(terms), where=norm > 0)
+    profiles, rad = response.profiles, response.rad
+    norm = profiles @ radial.integral_weights(rad)
+    share = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
     if response.reconstructed:
-        spread = terms[:, None] * weights.sum(axis=0).reshape(-1, nenergy, 1)
+        mixed = (weights.sum(axis=0).reshape(-1, nenergy) * share)[:, :, None] * profiles
+        mixed = mixed.reshape(-1, rad.size)
     else:
-        # t: true energy, r: segment; m: flux and reconstructed energy
-        spread = (weights.T @ terms).reshape(3, -1, nenergy, terms.shape[-1])
-    return spread.transpose(1, 0, 2, 3)
+        # Polynomials are linear in the profiles, which are mixed first: m: flux and reconstructed energy
+        mixed = (weights * share[:, None]).T @ profiles
+    return radial.polynomials(mixed, rad).reshape(3, -1, nenergy, rad.size + 1).transpose(1, 0, 2, 3)
 
 
 def _vectors(lon: Array, lat: Array) -> Array:
