@@ -141,7 +141,7 @@ def stack_of(active: Active, fixed: list[Fixed], places: list[NDArray[np.intp]])
     total = np.concatenate([part.total for part in fixed]) if fixed else np.zeros(0)
     filled = sum(part.matrix.size for part in fixed)
     matrix: Any
-    if filled > _FILLED * shape[0] * shape[1]:
+    if filled >= _FILLED * shape[0] * shape[1]:
         matrix = np.zeros(shape, order="F")
         for where, part, place in zip(parts, fixed, places, strict=True):
             matrix[place, where] = part.matrix
