@@ -97,6 +97,9 @@ def test_chunks_are_compiled_one_by_one():
 
     ds = map_dataset(npix=(300, 300), binsz=0.02)
     shape, chunks = ds["counts"].shape, (-1, 50, 50)
+    # What is imported on first use is no map.
+    small = map_dataset()
+    Likelihood(small.chunk(y=12), [background(small)])
     peak = []
     for lazy in (False, True):
         data = da.ones(shape, chunks=chunks) if lazy else np.ones(shape)

@@ -19,8 +19,10 @@ from xgamma.likelihood.lookup import Lookups, exposure_of
 from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
 from xgamma.likelihood.point import Place, PointWindow, point_limits, point_window
+from xgamma.likelihood.shape import Shape, ShapeWindow, shape_window
 from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
+from xgamma.likelihood.stencils import Stencils, stencils
 from xgamma.models import SkyModel
 from xgamma.predict.component import (
     Component,
@@ -40,14 +42,7 @@ __all__ = ["MapSource", "map_source"]
 
 Array = NDArray[np.float64]
 
-_STEP, _WIDE_STEP = 2e-3, 0.1
-"""Steps of the differences in position and shape, in pixels or relative to a parameter: smooth and sharp models."""
-_NARROW = np.array([-1.0, 1.0]), np.array([-0.5, 0.5])
-_WIDE = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12
-_SMOOTH = ("GaussianSpatialModel", "PointSpatialModel", "ConstantSpatialModel")
-_EDGELESS = 10
-"""Width in pixels from which on the edge of a model is no edge."""
-_SIZES = ("sigma", "r_0", "radius", "width")
+_POSITION = ("lon_0", "lat_0")
 
 
 @dataclass(frozen=True)
@@ -84,6 +79,8 @@ class MapSource:
         Reach of the PSF in deg.
     point : PointWindow or None
         Pixels around a point source that may move.
+    window : ShapeWindow or None
+        Those around an extended one whose shape may change.
     """
 
     name: str
@@ -100,6 +97,7 @@ class MapSource:
     common: dict[str, Any]
     reach: float
     point: PointWindow | None = None
+    window: ShapeWindow | None = None
 
     def at(self, x: Array, order: int = 0, free: NDArray[np.bool_] | None = None) -> Contribution:
         """Return the counts for a parameter vector, with derivatives up to an order.
@@ -115,8 +113,10 @@ class MapSource:
         bends = self.spectrum.bends(x) if order > 1 else []
         fluxes = np.stack([self.spectrum(x), *jacobian, *(row for *_, row in bends)])
         evaluate: Callable[[Any, Array], Fixed] = self._about_point
-        home = self._place(model)
-        if home is None:
+        home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
+        if shape is not None:
+            evaluate = partial(self._shaped, shape)
+        elif home is None:
             items = self.items if still else self._items(model)
             plans = self._plans(items) if order else None
 
@@ -141,7 +141,7 @@ class MapSource:
             bends=pairs,
             moves=moves,
             still=False,
-            home=home is not None,
+            home=home is not None or shape is not None,
             bounded=bool((fluxes[0] >= 0).all()),
         )
 
@@ -158,6 +158,9 @@ class MapSource:
         home = self._place(model)
         if home is not None:
             return moved_many(partial(self._at_place, home), self.spectrum, x)
+        shape = self._shape(model)
+        if shape is not None:
+            return moved_many(partial(self._shaped, shape, model), self.spectrum, x)
         items = self._items(model)
         return moved_many(partial(evaluated, self.bins, items, self.energy_true), self.spectrum, x)
 
@@ -185,6 +188,13 @@ class MapSource:
         along_y, along_x, place_y, place_x = self.bins.slices(item.window)
         image = item.counts(self.bins, self.energy_true, weights_of(flux[None], item.response.edisp), plan)
         return np.s_[:, along_y, along_x], image[:, place_y][:, :, place_x]
+
+    def _stencils(self, x: Array, model: Any, free: NDArray[np.bool_] | None = None) -> Stencils:
+        """Return models around one for derivatives, see `xgamma.likelihood.stencils.stencils`."""
+        if not self.spatial.free:
+            return []
+        assert self.bins.grid is not None
+        return stencils(self.spatial, min(pixel_steps(self.bins.grid, *self._labels(model))), x, model, free)
 
     def _labels(self, model: Any) -> tuple[float, float]:
         assert self.bins.grid is not None
@@ -217,17 +227,39 @@ class MapSource:
     def _at_place(self, place: Place, fluxes: Array) -> Fixed:
         """Return counts of a point source for k fluxes."""
         assert self.point is not None
-        bins, bare = self.point.bins, self.point.bare
-        matrix, total = self.point.counts(place, fluxes)
-        none = np.zeros((len(fluxes), self.bins.inside.shape[0]))
+        return self._fixed(self.point, *self.point.counts(place, fluxes))
+
+    @property
+    def _may_move(self) -> bool:
+        return any(free.name in _POSITION for free in self.spatial.free)
+
+    def _shape(self, model: Any) -> Shape | None:
+        """Return what a shape makes of the window of an extended source; None where it needs a new one."""
+        values = model.values
+        if self.window is None or any(
+            values.get(key) != self.start.get(key, values.get(key)) for key in ("lon_0", "lat_0")
+        ):
+            return None
+        return self.window.shape(model)
+
+    def _shaped(self, shape: Shape, model: Any, fluxes: Array) -> Fixed:
+        """Return counts of an extended source where it started, for k fluxes."""
+        assert self.window is not None
+        matrix, total = self.window.counts(model, shape, fluxes)
+        return self._fixed(self.window, matrix, total)
+
+    def _fixed(self, window: PointWindow | ShapeWindow, matrix: Array, total: Array) -> Fixed:
+        """Return counts in the bins of a window."""
+        none, bare = np.zeros((total.size, self.bins.inside.shape[0])), window.bare
         if bare.size:
             total = total - matrix[bare].sum(axis=0)
-        return Fixed(bins, matrix, total, none, bare, self.bins.e[bins[bare]], none)
+        return Fixed(window.bins, matrix, total, none, bare, self.bins.e[window.bins[bare]], none)
 
     @property
     def home(self) -> NDArray[np.intp] | None:
         """Indices of the bins that it reaches wherever it stands near its start, if these are known."""
-        return None if self.point is None else self.point.bins
+        known = self.point or self.window
+        return None if known is None else known.bins
 
     def _items(self, model: Any, like: list[Placed] | None = None) -> list[Placed]:
         """Components of a spatial model, on the windows of others that are given."""
@@ -258,52 +290,6 @@ class MapSource:
             normalized = None if profiles is None else radial.normalize(profiles, item.response.rad)
             out.append(plan_of(item.component, normalized, item.response.rad))
         return out
-
-    def _stencils(
-        self, x: Array, model: Any, which: NDArray[np.bool_] | None = None
-    ) -> list[tuple[int, list[tuple[float, Any]]]]:
-        """Return models around one, with the weights that give the derivative for each parameter of shape and position.
-
-        Models that vary within a pixel are sampled at points: only on the scale of these are they smooth.
-        """
-        if not self.spatial.free:
-            return []
-        assert self.bins.grid is not None
-        pixel = min(pixel_steps(self.bins.grid, *self._labels(model)))
-        scale = model.scale.to_value("deg")
-        sharp = model.tag[0] not in _SMOOTH and 0 < scale < _EDGELESS * pixel
-        offsets, weights = _WIDE if sharp else _NARROW
-        size = _WIDE_STEP if sharp else _STEP
-        out = []
-        for free in self.spatial.free:
-            if which is not None and not which[free.slot]:
-                continue
-            value = x[free.slot] * free.factor
-            step = size * max(abs(value), 1e-2 * free.scale)
-            if free.name in ("lon_0", "lat_0"):
-                step = size * pixel
-            elif sharp and free.name in _SIZES:
-                step = min(size * pixel, 0.1 * max(abs(value), 1e-2 * free.scale))
-            if free.name == "lon_0":
-                step /= max(np.cos(np.radians(model.position_lonlat[1])), 1e-6)
-            # Next to a limit all steps go to the other side, as far as that lies within limits.
-            shift = max(free.lower - (value + offsets[0] * step), 0.0) - max(
-                value + offsets[-1] * step - free.upper, 0.0
-            )
-            rule = weights / step if shift == 0 else _one_sided(offsets + shift / step) / step
-            stencil = []
-            for offset, weight in zip(offsets, rule, strict=True):
-                there = x.copy()
-                there[free.slot] = (value + shift + offset * step) / free.factor
-                stencil.append((float(weight) * free.factor, self.spatial.at(there)))
-            out.append((free.slot, stencil))
-        return out
-
-
-def _one_sided(offsets: Array) -> Array:
-    """Weights of values at offsets that give the derivative at 0, exact for polynomials of their number."""
-    powers = np.arange(offsets.size)
-    return np.linalg.solve(offsets ** powers[:, None], (powers == 1).astype(np.float64))
 
 
 def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
@@ -372,4 +358,7 @@ def map_source(
         reach=psf_reach(ds) if use_psf else 0.0,
         point=point,
     )
+    reshaped = any(free.name not in _POSITION for free in spatial.free)
+    if reshaped and once and not items[0].component.is_point and items[0].component.lonlat is not None:
+        source = replace(source, window=shape_window(bins, payloads[0], spatial.at(x), source.reach))
     return source, images

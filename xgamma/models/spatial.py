@@ -146,7 +146,16 @@ class GaussianSpatialModel(_Elongated):
             width = _haversine(_radius_towards(angle, major, minor))
             # The norm is exact for a circle; that of an ellipse has no closed form and is taken on the plane.
             norm = np.where(np.equal(e, 0), _haversine(major), major * minor / 4)
-        return np.exp(-0.5 * haversine(lon, lat, lon_0, lat_0) / width) / (8 * np.pi * norm * -np.expm1(-0.5 / norm))
+        return _gaussian(haversine(lon, lat, lon_0, lat_0), width, norm)
+
+    def at_haversine(self, h: np.ndarray) -> np.ndarray:
+        """Return the values of a circle at directions given by ``sin(angle / 2) ** 2`` of their angle to the centre."""
+        width = _haversine(np.deg2rad(self.values["sigma"]))
+        return _gaussian(h, width, width)
+
+
+def _gaussian(h: np.ndarray, width: Any, norm: Any) -> np.ndarray:
+    return np.exp(-0.5 * h / width) / (8 * np.pi * norm * -np.expm1(-0.5 / norm))
 
 
 def _haversine(angle: Any) -> Any:

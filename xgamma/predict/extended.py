@@ -15,7 +15,7 @@ from xgamma.predict.plan import Plan
 from xgamma.predict.response import Exposure, Response
 from xgamma.predict.window import Window, on_plane, profile_integrals
 
-__all__ = ["extended_counts", "model_image"]
+__all__ = ["extended_counts", "gauss_points", "model_image", "psf_kernels", "solid_angles"]
 
 Array = NDArray[np.float64]
 
@@ -46,23 +46,24 @@ def model_image(
         Without unit, or in the unit of the spatial model times sr.
     """
     spatial = component.spatial
-    labels_y, labels_x = (_gauss_points(labels, factor * parts) for labels in window.labels(factor * parts))
+    labels_y, labels_x = (gauss_points(labels, factor * parts) for labels in window.labels(factor * parts))
     lon, lat = rotate(*grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :]), component.rotation)
     if spatial.is_energy_dependent:
         values = np.stack([spatial.evaluate_lonlat(lon, lat, energy) for energy in energy_true])
     else:
         values = spatial.evaluate_lonlat(lon, lat)[None]
-    area = _solid_angles(grid, window)
+    area = solid_angles(grid, window)
     weight = np.repeat(np.repeat(area, factor, axis=0), factor, axis=1) / (2 * factor * parts) ** 2
     return np.nan_to_num(block_sum(values, 2 * parts)) * weight
 
 
-def _gauss_points(labels: Array, parts: int) -> Array:
+def gauss_points(labels: Array, parts: int) -> Array:
     """Two Gauss-Legendre points in each part of a pixel, given the centres of the parts."""
     return (labels[:, None] + np.array([-1, 1]) / (2 * np.sqrt(3) * parts)).ravel()
 
 
-def _solid_angles(grid: SkyGrid, window: Window) -> Array:
+def solid_angles(grid: SkyGrid, window: Window) -> Array:
+    """Solid angle of each pixel of a window in sr, 0 off the sky."""
     labels = np.arange(window.y_0, window.y_1), np.arange(window.x_0, window.x_1)
     return np.nan_to_num(projection.solid_angle(grid.wcs, *labels))
 
@@ -124,7 +125,7 @@ def _spread(
     few, few_kinds = few_rows(image.reshape(len(image), -1)), few_rows(profiles)
     pairs = (len(few[0]) if few else len(image)) * (len(few_kinds[0]) if few_kinds else len(profiles))
     if pairs > max(len(image), len(profiles)):
-        kernels = _kernels(grid, plan, profiles, response.rad)
+        kernels = psf_kernels(grid, plan, profiles, response.rad)
         total = kernels.sum(axis=(1, 2), keepdims=True)
         kernels /= np.where(total > 0, total, np.inf)
         if response.reconstructed:
@@ -133,7 +134,7 @@ def _spread(
         return contract_convolve(image, kernels, matrix, y, x, exact)
     chosen, shares = few or (np.arange(len(image)), np.eye(len(image)))
     kinds, mixed = few_kinds or (np.arange(len(profiles)), np.eye(len(profiles)))
-    kernels = _kernels(grid, plan, profiles[kinds], response.rad)
+    kernels = psf_kernels(grid, plan, profiles[kinds], response.rad)
     total = mixed @ kernels.sum(axis=(1, 2))
     mixed = mixed / np.where(total > 0, total, np.inf)[:, None]
     # Weights are those of pairs of an image and a kernel.
@@ -146,7 +147,7 @@ def _spread(
     return contract_convolve(image[chosen], kernels, weights, y, x, exact, every_pair=True)
 
 
-def _kernels(grid: SkyGrid, plan: Plan, profiles: Array, rad: Array) -> Array:
+def psf_kernels(grid: SkyGrid, plan: Plan, profiles: Array, rad: Array) -> Array:
     """PSF on the (2 * half + 1) fine pixels around the pixel nearest to the component, shape (n, y, x)."""
     row, column, half, factor = plan.row, plan.column, plan.half, plan.factor
     fine = [(np.arange(-h * factor, h * factor + 1) / factor) for h in half]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xgamma.kernels import radial
 from xgamma.predict.component import Component
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Plan", "narrowest", "plan_of", "planned"]
 
 Array = NDArray[np.float64]
 
@@ -59,14 +59,19 @@ def plan_of(component: Component, profiles: Array | None, rad: Array) -> Plan:
     """Choose how to integrate a component, given the normalised profiles of the PSF at its position."""
     if component.is_point:
         return Plan("point")
-    if profiles is not None and _is_compact(component, profiles, rad):
+    return planned(component, None if profiles is None else narrowest(profiles, rad), rad)
+
+
+def planned(component: Component, width: float | None, rad: Array) -> Plan:
+    """Choose as `plan_of` does, given the width of the narrowest profile in rad; None without PSF."""
+    if width is not None and _is_compact(component, width):
         return Plan("cloud")
     steps = component.steps
     place: dict[str, Any] = {"row": round(component.y), "column": round(component.x)}
-    if profiles is None:
+    if width is None:
         return Plan("extended", parts=_parts(component, 1), **place)
     need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
-    wanted = int(np.ceil(need * np.radians(max(steps)) / _narrowest(profiles, rad)))
+    wanted = int(np.ceil(need * np.radians(max(steps)) / width))
     size = component.source.shape[0] * component.source.shape[1]
     most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
     factor = min(max(wanted, 1), most)
@@ -75,20 +80,16 @@ def plan_of(component: Component, profiles: Array | None, rad: Array) -> Plan:
     return Plan("extended", factor, wanted <= most, _parts(component, factor), half, **place)
 
 
-def _narrowest(profiles: Array, rad: Array) -> float:
+def narrowest(profiles: Array, rad: Array) -> float:
     """Width in rad, one sigma if it were a Gaussian, of the narrowest of the profiles that are not zero."""
     return float(np.nanmin(radial.containment_radius(profiles, rad, 0.393), initial=rad[-1]))
 
 
-def _is_compact(component: Component, profiles: Array, rad: Array) -> bool:
+def _is_compact(component: Component, width: float) -> bool:
     """Whether a model is much smaller than a pixel and the PSF is not."""
     radius = component.spatial.evaluation_radius
     step = min(component.steps)
-    return (
-        radius is not None
-        and radius.to_value("deg") < _COMPACT * step
-        and _narrowest(profiles, rad) > np.radians(_RESOLVED * step)
-    )
+    return radius is not None and radius.to_value("deg") < _COMPACT * step and width > np.radians(_RESOLVED * step)
 
 
 def _parts(component: Component, factor: int) -> int:

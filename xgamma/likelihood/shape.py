@@ -1,0 +1,245 @@
+"""An extended source whose shape changes where it stands: transforms of the PSF are set up once.
+
+An exposure varies slowly on the sky, so that all true energies share a few images, and as few transforms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xgamma.kernels import radial
+from xgamma.kernels.convolve import ROUNDING, backward, block_sum
+from xgamma.kernels.sphere import rotate
+from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.placed import place
+from xgamma.models.sphere import haversine
+from xgamma.predict.component import Component
+from xgamma.predict.extended import gauss_points, psf_kernels, solid_angles
+from xgamma.predict.plan import Plan, narrowest, planned
+from xgamma.predict.response import Payload
+from xgamma.predict.window import Window, around
+
+__all__ = ["Shape", "ShapeWindow", "shape_window"]
+
+Array = NDArray[np.float64]
+
+_GROWTH = 1.15
+"""By which factor a model may grow before it is evaluated anew on a window of its own."""
+_ROUNDINGS = 3
+"""Largest error of an exposure, in units of the precision of the numbers in which it is stored."""
+_MOST = 4_000_000
+"""Number of frequencies of all kernels above which they are not kept."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the shape of a model makes of the windows: those of a `Component`."""
+
+    source: Window
+    target: Window
+
+
+@dataclass(frozen=True)
+class ShapeWindow:
+    """Arrays of the largest window.
+
+    Attributes
+    ----------
+    component : Component
+        The source at its start, on the largest windows.
+    radius, reach : float
+        Of the model at its start, and of the PSF, in deg.
+    plan : Plan
+        How it is integrated.
+    psf_width : float
+        Width of the narrowest PSF in rad.
+    rad : ndarray
+        Radii of the PSF in rad.
+    bins, place : ndarray of int, shape (bin,)
+        Bins that it reaches, and their places in the target with all energies.
+    bare : ndarray of int
+        Which of them have no background.
+    inside : ndarray, shape (energy, y, x)
+        The mask on the target, as numbers.
+    nodes : tuple of ndarray
+        Longitudes and latitudes in the frame of the model where it is integrated; for a circular Gaussian, haversines.
+    weight : ndarray, shape (y, x)
+        Solid angle of each node's share of a fine pixel.
+    shares, basis : ndarray, shape (energy_true, r) and (r, y, x)
+        Exposure as combinations of a few images on fine pixels.
+    kernels : ndarray, shape (energy_true, frequency y, frequency x)
+        Transforms of the PSF.
+    size : tuple of int
+        Size of the images that are transformed.
+    edisp : ndarray, shape (energy_true, energy)
+        Energy dispersion.
+    """
+
+    component: Component
+    radius: float
+    reach: float
+    plan: Plan
+    psf_width: float
+    rad: Array
+    bins: NDArray[np.intp]
+    place: NDArray[np.intp]
+    bare: NDArray[np.intp]
+    inside: Array
+    nodes: tuple[Array, ...]
+    weight: Array
+    shares: Array
+    basis: Array
+    kernels: NDArray[np.complex128]
+    size: tuple[int, int]
+    edisp: Array
+
+    def shape(self, model: Any) -> Shape | None:
+        """Find the windows of a model; None where it has to be evaluated anew."""
+        component = self.component
+        radius = float(model.evaluation_radius.to_value("deg"))
+        if radius > _GROWTH * self.radius or (len(self.nodes) == 1 and model.values["e"] != 0):
+            return None
+        steps = component.y, component.x, component.steps
+        source, target = around(*steps, radius), around(*steps, radius + self.reach)
+        here = replace(component, spatial=model, source=source, target=target)
+        return Shape(source, target) if planned(here, self.psf_width, self.rad) == self.plan else None
+
+    def counts(self, model: Any, shape: Shape, fluxes: Array) -> tuple[Array, Array]:
+        """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
+        from scipy.fft import rfft2
+
+        whole, factor = self.component.target, self.plan.factor
+        images = self.basis * self._image(model, shape.source)
+        # r: image, t: true energy, m: flux and energy; f: frequencies as pairs of real numbers
+        transform = rfft2(images, self.size).reshape(len(images), -1).view(np.float64)
+        mixed = (self.shares @ transform).view(np.complex128)
+        mixed *= self.kernels.reshape(mixed.shape)
+        weights = (fluxes.T[:, :, None] * self.edisp[:, None, :]).reshape(len(self.edisp), -1)
+        combined = (weights.T @ mixed.view(np.float64)).view(np.complex128)
+        inner = shape.target & whole & shape.source.grow(*self.plan.half)
+        start = self.component.source.grow(*self.plan.half)
+        y, x = _within(inner, start, factor)
+        out = backward(combined.reshape(-1, *self.kernels.shape[1:]), self.size, y, x)
+        if self.bare.size:
+            noise = ROUNDING * np.abs(out).max(axis=(1, 2), initial=0.0)
+            out[np.abs(out) <= noise[:, None, None]] = 0.0
+        out = block_sum(out, factor)
+        if inner != whole:
+            to_y, to_x = _within(inner, whole, 1)
+            full = np.zeros((len(out), *whole.shape))
+            full[:, to_y, to_x] = out
+            out = full
+        flat = out.reshape(len(fluxes), -1)
+        return flat.take(self.place, axis=1).T, flat @ self.inside.ravel()
+
+    def _image(self, model: Any, source: Window) -> Array:
+        """Integrals of a model over fine pixels of the largest window; 0 outside of its own one."""
+        parts, factor = 2 * self.plan.parts, self.plan.factor
+        rows, columns = _within(source, self.component.source, factor * parts)
+        nodes = [part[rows, columns] for part in self.nodes]
+        values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
+        fine = _within(source, self.component.source, factor)
+        out = np.zeros(self.weight.shape)
+        out[fine] = np.nan_to_num(block_sum(values, parts)) * self.weight[fine]
+        return out
+
+
+def _within(part: Window, whole: Window, factor: int) -> tuple[slice, slice]:
+    """Where the fine pixels of a window lie in another."""
+    return (
+        slice((part.y_0 - whole.y_0) * factor, (part.y_1 - whole.y_0) * factor),
+        slice((part.x_0 - whole.x_0) * factor, (part.x_1 - whole.x_0) * factor),
+    )
+
+
+def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> ShapeWindow | None:
+    """Set up a source whose position stays; None where that cannot be done, or takes too much memory.
+
+    Parameters
+    ----------
+    bins : Bins
+        The bins of the dataset.
+    payload : Payload
+        The source with its responses.
+    model : SpatialModel
+        Its model at the start.
+    reach : float
+        Of the PSF in deg.
+    """
+    from scipy.fft import next_fast_len, rfft2
+
+    assert bins.grid is not None
+    grid, component = bins.grid, payload.component
+    radius = float(model.evaluation_radius.to_value("deg"))
+    steps = component.y, component.x, component.steps
+    source = around(*steps, _GROWTH * radius)
+    target = around(*steps, _GROWTH * radius + reach)
+    larger = replace(component, source=source, target=target)
+    item = place(payload.moved(larger, payload.edisp, payload.profiles), bins.whole)
+    response, target = item.response, item.window
+    if response.profiles is None or response.reconstructed or model.is_energy_dependent:
+        return None
+    profiles = radial.normalize(response.profiles, response.rad)
+    width = narrowest(profiles, response.rad)
+    plan = planned(component, width, response.rad)
+    if plan.kind != "extended":
+        return None
+    factor, fine = plan.factor, plan.factor * plan.parts
+    shape = [n * factor for n in source.shape]
+    full = (n + 2 * half * factor for n, half in zip(shape, plan.half, strict=True))
+    size = tuple(int(next_fast_len(n, real=True)) for n in full)
+    if len(profiles) * size[0] * (size[1] // 2 + 1) > _MOST:
+        return None
+    index = bins.within(target)
+    along_y, along_x, place_y, place_x = bins.slices(target)
+    inside = np.zeros((bins.inside.shape[0], *target.shape))
+    inside[np.ix_(np.arange(len(inside)), place_y, place_x)] = bins.inside[:, along_y, along_x]
+    labels = [gauss_points(centres, fine) for centres in source.labels(fine)]
+    lon, lat = rotate(*grid.labels_to_lonlat(labels[0][:, None], labels[1][None, :]), component.rotation)
+    nodes: tuple[Array, ...] = (lon, lat)
+    if model.tag[0] == "GaussianSpatialModel" and model.values["e"] == 0:
+        nodes = (haversine(lon, lat, *model.position_lonlat),)
+    area = np.repeat(np.repeat(solid_angles(grid, source), factor, axis=0), factor, axis=1)
+    shares, basis = np.ones((response.edisp.shape[0], 1)), np.ones((1, *shape))
+    if component.use_exposure:
+        stored = payload.variable.dtype
+        exposure = item.exposure.at(grid, *source.labels(factor))
+        shares, basis = _few_images(exposure, _ROUNDINGS * float(np.finfo(stored).eps) if stored.kind == "f" else 0.0)
+    kernels = psf_kernels(grid, plan, profiles, response.rad)
+    total = kernels.sum(axis=(1, 2), keepdims=True)
+    return ShapeWindow(
+        component=replace(component, source=source, target=target),
+        radius=radius,
+        reach=reach,
+        plan=plan,
+        psf_width=width,
+        rad=response.rad,
+        bins=index,
+        place=np.ravel_multi_index(
+            (bins.e[index], bins.y[index] - target.y_0, bins.x[index] - target.x_0), inside.shape
+        ),
+        bare=np.flatnonzero(bins.bare[index]),
+        inside=inside,
+        nodes=nodes,
+        weight=area / (2 * fine) ** 2,
+        shares=shares,
+        basis=basis,
+        kernels=rfft2(kernels / np.where(total > 0, total, np.inf), size),
+        size=(size[0], size[1]),
+        edisp=response.edisp,
+    )
+
+
+def _few_images(exposure: Array, tolerance: float) -> tuple[Array, Array]:
+    """Images and their shares in an exposure (energy_true, y, x), to a part of the largest value of each energy."""
+    flat = exposure.reshape(len(exposure), -1)
+    scale = np.abs(flat).max(axis=1, keepdims=True)
+    scale = np.where(scale > 0, scale, 1.0)
+    left, sizes, right = np.linalg.svd(flat / scale, full_matrices=False)
+    errors = (np.abs((left[:, r:] * sizes[r:]) @ right[r:]).max() for r in range(1, sizes.size))
+    rank = next((r for r, error in enumerate(errors, start=1) if error <= tolerance), sizes.size)
+    return scale * left[:, :rank] * sizes[:rank], right[:rank].reshape(rank, *exposure.shape[1:])
