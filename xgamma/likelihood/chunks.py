@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,12 +128,15 @@ def chunked_term(ds: xr.Dataset, models: Models) -> ChunkedTerm:
     """
     client = _client()
     tasks = term_tasks(ds, models, tables=client is None)
-    states = [task.compute() for task, _ in tasks] if client is None else _on_workers(client, [t for t, _ in tasks])
+    # Without a cluster each task is computed as it is made: all of them at once take more memory than a chunk.
+    pairs = ((task.compute() if client is None else task, where) for task, where in tasks)
+    states, blocks = zip(*pairs, strict=True)
+    states = states if client is None else tuple(_on_workers(client, list(states)))
     shape = ds.sizes["energy"], ds.sizes["y"], ds.sizes["x"]
-    return ChunkedTerm(str(ds.attrs.get("name", "")), shape, tuple(where for _, where in tasks), tuple(states))
+    return ChunkedTerm(str(ds.attrs.get("name", "")), shape, blocks, states)
 
 
-def term_tasks(ds: xr.Dataset, models: Models, tables: bool = False) -> list[tuple[Any, tuple[slice, slice]]]:
+def term_tasks(ds: xr.Dataset, models: Models, tables: bool = False) -> Iterator[tuple[Any, tuple[slice, slice]]]:
     """Prepare to compile a lazy map.
 
     Parameters
@@ -144,9 +148,9 @@ def term_tasks(ds: xr.Dataset, models: Models, tables: bool = False) -> list[tup
     tables : bool
         Whether to compute the PSF and the energy dispersion now, and not with each task.
 
-    Returns
-    -------
-    list of (Delayed, tuple of slice)
+    Yields
+    ------
+    (Delayed, tuple of slice)
         The term of each chunk, and where its labels lie among the ascending ones of the map.
     """
     import dask
@@ -160,7 +164,6 @@ def term_tasks(ds: xr.Dataset, models: Models, tables: bool = False) -> list[tup
     table = ds[[name for name in _RESPONSES if name in ds]]
     if tables:
         table = table.assign(table[[name for name in ("psf", "edisp") if name in table]].compute())
-    out = []
     for part in _parts(ds):
         chunk = {dim: labels[dim][where] for dim, where in part.items()}
         near = {
@@ -171,8 +174,7 @@ def term_tasks(ds: xr.Dataset, models: Models, tables: bool = False) -> list[tup
         task = compile_chunk(_plain(ds[keep].isel(part)), _plain(responses), models, whole)
         ends = (np.searchsorted(getattr(whole, d), [chunk[d].min(), chunk[d].max()]) for d in ("y", "x"))
         rows, columns = (slice(int(first), int(last) + 1) for first, last in ends)
-        out.append((task, (rows, columns)))
-    return out
+        yield task, (rows, columns)
 
 
 def _plain(ds: xr.Dataset) -> xr.Dataset:
