@@ -69,7 +69,7 @@ def create_map_dataset(
         Celestial frame.
     proj : str
         FITS code of the projection.
-    energy : Quantity or Axis
+    energy : Quantity, list of str or Quantity, or Axis
         Edges of the bins in reconstructed energy, see `xgamma.energy_edges`.
     energy_true : Quantity or Axis, optional
         Edges of the bins in true energy; those of `energy` if left out.
@@ -149,7 +149,7 @@ def _axes(energy: Any, energy_true: Any, rad: Any, source: xr.Dataset | None) ->
             return Axis.from_dataset(source, name) if source is not None and name in source.dims else None
         if isinstance(edges, Axis):
             return edges.rename(name)
-        quantity = u.Quantity(edges)
+        quantity = u.Quantity([u.Quantity(edge) for edge in edges] if isinstance(edges, list | tuple) else edges)
         if not quantity.unit.is_equivalent(unit):
             raise ValueError(f"{name} is in '{quantity.unit}': give edges in a unit such as {unit}.")
         return Axis.from_edges(name, quantity, interp=interp)

@@ -191,6 +191,11 @@ def _axis(ds: xr.Dataset, dim: str) -> Iterator[str]:
             yield f"coordinate {edge} has dims {ds.variables[edge].dims}: it needs ({dim},)"
         elif isinstance(ds.variables[edge]._data, np.ndarray) and not np.array_equal(ds.variables[edge].values, own):
             yield f"coordinate {edge} differs from the edges in the index of {dim}: assign a new axis as a whole"
+    if ds.variables[dim].attrs.get("units") != axis.unit:
+        yield (
+            f"coordinate {dim} is in {ds.variables[dim].attrs.get('units')!r} by its attrs, but its bins are in "
+            f"{axis.unit!r}: assign a new axis as a whole"
+        )
     yield from _unit(dim, ds.variables[dim], AXES[base_name(dim)].physical)
 
 

@@ -118,7 +118,7 @@ def test_missing_variables():
         (lambda ds: psf.containment(ds, "1 TeV", "1 TeV"), "rad needs a unit of angle, such as '0.1 deg', not 'TeV'"),
         (lambda ds: psf.containment(ds, "1 deg", "1 deg"), "energy_true needs a unit of energy, such as '1 TeV'"),
         (lambda ds: psf.containment(ds, "1 deg", 3.0), "energy_true needs a unit of energy, such as '1 TeV'"),
-        (lambda ds: psf.containment_radius(ds, 1.5), "fraction must lie between 0 and 1, not 1.5"),
+        (lambda ds: psf.containment_radius(ds, 1.5), "fraction must be one number between 0 and 1, not 1.5"),
         (lambda ds: psf.kernel(ds.drop_vars("wcs")), "give binsz"),
         (lambda ds: sky_dims(ds["psf"].isel(y_psf=0)), "'psf' has the sky dim 'x_psf' without its partner"),
     ],

@@ -41,7 +41,8 @@ class DataArrayAccessor:
         """Sky grid of the array."""
         sky = sky_dims(self._obj)
         if sky is None:
-            raise ValueError(f"'{self._obj.name}' has no dims on the sky, its dims are {self._obj.dims}.")
+            what = "the array" if self._obj.name is None else f"'{self._obj.name}'"
+            raise ValueError(f"{what} has no dims on the sky, its dims are {self._obj.dims}.")
         return SkyGrid.from_dataset(self._obj, suffix_of(sky[0]))
 
     @property

@@ -18,8 +18,8 @@ def energy_edges(energy_min: Any, energy_max: Any, nbin: int, per_decade: bool =
 
     Parameters
     ----------
-    energy_min, energy_max : str or Quantity
-        Ends of the axis.
+    energy_min, energy_max : str, Quantity or number
+        Ends of the axis; numbers are in TeV.
     nbin : int
         Number of bins, or of bins a decade.
     per_decade : bool
@@ -36,13 +36,13 @@ def energy_edges(energy_min: Any, energy_max: Any, nbin: int, per_decade: bool =
     ValueError
         If the limits are no energies or in the wrong order, or `nbin` is below one.
     """
-    top = u.Quantity(energy_max)
-    limits = [float(to_value(value, u.TeV, "an energy")) for value in (u.Quantity(energy_min), top)]
+    top = u.Quantity(energy_max) if isinstance(energy_max, str | u.Quantity) else energy_max * u.TeV
+    limits = [float(to_value(value, u.TeV, "an energy")) for value in (energy_min, top)]
     if not 0 < limits[0] < limits[1]:
         raise ValueError(f"energies from {energy_min} to {energy_max} do not rise from above zero")
     if nbin < 1:
         raise ValueError(f"nbin is {nbin}: there must be at least one bin")
-    low, high = u.Quantity(energy_min).to_value(top.unit), float(top.value)
+    low, high = float((limits[0] * u.TeV).to_value(top.unit)), float(top.value)
     if per_decade:
         # a whole number of decades must not gain a bin by rounding
         nbin = math.ceil(math.log10(limits[1] / limits[0]) * nbin - 1e-9)

@@ -110,7 +110,9 @@ def _read_tables(ds: xr.Dataset) -> xr.Dataset:
     small = {n: v for n, v in ds.variables.items() if v.chunks and v.ndim < 2 and v.nbytes <= _SMALL}
     # It is opening that reads them, here and now, whatever scheduler is set for the data.
     (read,) = dask.compute(small, scheduler="synchronous")
-    result = ds.assign(read)
+    # An order of bytes that is spelled out, as Zarr does it, is none that NetCDF takes for the machine's own.
+    native = {n: v.copy(data=v.to_numpy().astype(v.dtype.newbyteorder("="))) for n, v in read.items()}
+    result = ds.assign(native)
     result.set_close(ds.close)
     return result
 

@@ -53,6 +53,8 @@ def open_dataset(
     --------
     >>> ds = xg.open_dataset("cta-1dc-gc.fits.gz", chunks={})  # doctest: +SKIP
     """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise TypeError(f"a path is needed, as str or Path, not {type(path).__name__}")
     text = os.fspath(path)
     if _is_table(text):
         from xgamma.io.fluxpoints import open_ecsv

@@ -196,8 +196,8 @@ def containment_radius(
     ValueError
         If there is no ``psf``, the fraction is not between 0 and 1, or a unit does not fit.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must lie between 0 and 1, not {fraction}.")
+    if np.ndim(fraction) or not 0 < float(fraction) < 1:
+        raise ValueError(f"fraction must be one number between 0 and 1, not {fraction}.")
     energy, coords = _labelled(ds, energy_true)
     table, axis = _normalized(ds, energy, position)
 

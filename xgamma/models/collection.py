@@ -39,7 +39,7 @@ class Models(Lockable, MutableSequence[Model]):
     """
 
     def __init__(self, models: Model | Iterable[Model] | None = None) -> None:
-        items = [] if models is None else [models] if isinstance(models, Model) else list(models)
+        items = [] if models is None else list(models) if isinstance(models, Iterable) else [models]
         self._models: list[Model] = _checked(items)
         self._correlation: Correlation | None = None
         if isinstance(models, Models):
@@ -381,7 +381,10 @@ def _checked(models: list[Any]) -> list[Model]:
     """Return the models if they are models with unique names."""
     for model in models:
         if not isinstance(model, Model):
-            raise ValueError(f"models must be SkyModel or FoVBackgroundModel objects, not {type(model).__name__}")
+            raise ValueError(
+                f"models must be SkyModel or FoVBackgroundModel objects, not {type(model).__name__}: a spectral or "
+                "spatial model goes into a SkyModel, text is read by Models.from_yaml, a file by Models.read"
+            )
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
