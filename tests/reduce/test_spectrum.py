@@ -12,7 +12,6 @@ from xgamma.coords import SkyGrid
 from xgamma.io.open import open_dataset
 from xgamma.irf.psf import containment
 from xgamma.models import (
-    ConstantSpatialModel,
     GaussianSpatialModel,
     PointSpatialModel,
     PowerLawSpectralModel,
@@ -163,32 +162,6 @@ def test_spectra_stack(ds):
 
 def model(spatial):
     return [SkyModel(PowerLawSpectralModel(amplitude="1e-11 cm-2 s-1 TeV-1"), spatial, name="source")]
-
-
-def brute_force(ds, region, models):
-    """Counts inside a region of a fine map with the responses of the region's centre."""
-    spectrum = to_region_map_dataset(ds, region)
-    centre = SkyCoord(float(spectrum.lon), float(spectrum.lat), unit="deg", frame=spectrum.lon.attrs["frame"])
-    grid = SkyGrid.create(centre, binsz=0.004, shape=(700, 700), frame=centre.frame.name, proj="TAN")
-    fine = spectrum[["psf", "edisp"]].drop_vars(["lon", "lat"]).assign_coords(grid.to_coords())
-    flat = np.broadcast_to(spectrum.exposure.values[:, None, None], (spectrum.exposure.size, 700, 700))
-    fine["exposure"] = (("energy_true", "y", "x"), flat, {"units": "m2 s"})
-    return npred_signal(fine, models).where(region_mask(fine, region), 0).sum(("y", "x"))
-
-
-@pytest.mark.parametrize("shape", ["circle", "annulus", "ellipse", "polygon", "union"])
-@pytest.mark.parametrize("kind", ["point", "gauss", "constant"])
-def test_predictions(shape, kind):
-    ds = make_map_dataset(npix=(40, 44)).drop_vars(["mask_safe", "mask_fit"])
-    region = shapes(ds)[shape]
-    place = {"lon_0": 0.05, "lat_0": 0.1, "frame": "galactic"}
-    spatial = {
-        "point": lambda: PointSpatialModel(**place),
-        "gauss": lambda: GaussianSpatialModel(**place, sigma=0.15),
-        "constant": ConstantSpatialModel,
-    }[kind]()
-    out = npred_signal(to_region_map_dataset(ds, region), model(spatial))
-    np.testing.assert_allclose(out, brute_force(ds, region, model(spatial)), rtol=5e-3)
 
 
 def test_prediction_off_the_centre_of_a_circle():

@@ -29,7 +29,7 @@ _ACROSS, _ACROSS_POINT = 100, 200
 _THIN = 8
 """Least number of pixels across half of the narrow side of a region."""
 _PARTS = 5
-"""Into how many parts along each side such a pixel is cut to find what the region covers of it."""
+"""Into how many parts along each side such a pixel is cut, at least, to find what the region covers of it."""
 _MOST = 800
 """Most pixels along a side of the map about a region."""
 
@@ -179,13 +179,16 @@ def _contained(ds: xr.Dataset, position: SkyCoord, region: _Region, axis: Axis) 
 def _map_of(ds: xr.Dataset, model: SkyModel, region: _Region) -> tuple[xr.Dataset, np.ndarray]:
     """Return a map about the region with the responses of its centre, and weights that sum over the region."""
     rad = Axis.from_dataset(ds["psf"], "rad").to("deg")
-    margin = float(rad.center[-1]) if model.apply_irf.get("psf", True) else 0.0
+    with_psf = model.apply_irf.get("psf", True)
+    margin = float(rad.center[-1]) if with_psf else 0.0
+    # what the PSF has blurred is smooth on the scale on which the PSF itself is known
+    finest = float(np.min(rad.upper - rad.lower)) / 2 if with_psf else 0.0
     half, across = _half_width(region), _ACROSS
     if model.spatial_model is not None and _is_point(model):
         # all that has to lie on the map is the region and the source, if the PSF takes it into the region at all
         margin = min(max(float(model.spatial_model.position.separation(region.center).deg) - half, 0.0), margin)
         across = _ACROSS_POINT
-    grid, weights = _map_about(region, half, margin, across)
+    grid, weights = _map_about(region, half, margin, across, finest)
     exposure = ds["exposure"]
     keep = [name for name in ("psf", "edisp") if name in ds]
     here = ds[keep].drop_vars(["lon", "lat"], errors="ignore").assign_coords(grid.to_coords())
@@ -208,7 +211,7 @@ def _half_width(region: _Region) -> float:
     return 1e-3 * float(max(ends))
 
 
-def _map_about(region: _Region, half: float, margin: float, across: int) -> tuple[SkyGrid, np.ndarray]:
+def _map_about(region: _Region, half: float, margin: float, across: int, finest: float) -> tuple[SkyGrid, np.ndarray]:
     """Return a map that holds a region and a margin in deg, and weights that sum over the region."""
     frame = region.center.frame.name
 
@@ -227,22 +230,24 @@ def _map_about(region: _Region, half: float, margin: float, across: int) -> tupl
         # half the width of a ribbon, 0.8 times the radius of a circle
         narrow = 2 * inside.sum() / rim * 2 * half / 300
         step = max(min(step, narrow / _THIN), 2 * (half + margin) / _MOST)
-    grid, inside = square(step, half + margin, _PARTS)
-    return grid, _weights(inside)
+    parts = int(np.ceil(_PARTS * max(1.0, finest / step)))
+    # no round number, as regions like to have edges at these, on which no part of a pixel should be centred
+    grid, inside = square(0.9871 * max(step, finest), half + margin, parts)
+    return grid, _weights(inside, parts)
 
 
-def _weights(inside: np.ndarray) -> np.ndarray:
+def _weights(inside: np.ndarray, cut: int) -> np.ndarray:
     """Weights of pixels that sum an image over an area, which is given on pixels cut into parts.
 
     About each pixel the image is taken for the paraboloid that has the sums of the pixel and of its neighbours. Its
     integral over what the area covers of the pixel is linear in these sums, with moments of the covered part.
     """
-    number = len(inside) // _PARTS
-    parts = inside.reshape(number, _PARTS, number, _PARTS).astype(np.float32)
-    place = (np.arange(_PARTS) + 0.5) / _PARTS - 0.5
-    powers = np.stack([np.ones(_PARTS), place, place**2 - np.mean(place**2)], axis=1).astype(np.float32)
+    number = len(inside) // cut
+    parts = inside.reshape(number, cut, number, cut).astype(np.float32)
+    place = (np.arange(cut) + 0.5) / cut - 0.5
+    powers = np.stack([np.ones(cut), place, place**2 - np.mean(place**2)], axis=1).astype(np.float32)
     # i, j: pixels along y, x; p: parts along y; l, k: powers along y, x
-    moment = np.einsum("ipjk,pl->lkij", parts @ powers, powers / _PARTS**2).astype(np.float64)
+    moment = np.einsum("ipjk,pl->lkij", parts @ powers, powers / cut**2).astype(np.float64)
     out = moment[0, 0] - moment[2, 0] - moment[0, 2]
     for step in (1, -1):
         out += np.roll(moment[2, 0] + step * moment[1, 0], step, axis=0) / 2
