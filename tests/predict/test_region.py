@@ -134,9 +134,11 @@ def test_counts_in_a_region(shape, sky):
     plane = Plane(spectrum, stored if shape == "difference" else own)
     for name, model in sources(ds).items():
         found = npred_signal(spectrum, [model])
-        # 0.5 % of the counts, and where hardly any of the PSF enters, 1e-4 of all that the source has
+        # 0.5 % of the counts, and where hardly any of the PSF enters, 1e-4 of all that the source has; ten times that
+        # in a square hole of pixels, at whose straight edges the tails fall by a third within a pixel of the map
         total = npred_signal(spectrum.drop_vars("psf"), [model])
-        np.testing.assert_allclose(found, plane.counts(model), 5e-3, 1e-4 * float(total.max()), err_msg=name)
+        tail = (1e-3 if shape == "difference" else 1e-4) * float(total.max())
+        np.testing.assert_allclose(found, plane.counts(model), 5e-3, tail, err_msg=name)
         if name in ("point", "narrow"):
             response = region_response(spectrum, model)
             np.testing.assert_allclose(brute.flux(spectrum, model) @ response, found, rtol=1e-6)

@@ -30,6 +30,8 @@ _THIN = 8
 """Least number of pixels across half of the narrow side of a region."""
 _PARTS = 5
 """Into how many parts along each side such a pixel is cut, at least, to find what the region covers of it."""
+_SAMPLES = 3000
+"""Number of parts along a side of the map for which pixels are cut into more parts than that."""
 _MOST = 800
 """Most pixels along a side of the map about a region."""
 
@@ -182,12 +184,12 @@ def _map_of(ds: xr.Dataset, model: SkyModel, region: _Region) -> tuple[xr.Datase
     with_psf = model.apply_irf.get("psf", True)
     margin = float(rad.center[-1]) if with_psf else 0.0
     # what the PSF has blurred is smooth on the scale on which the PSF itself is known
-    finest = float(np.min(rad.upper - rad.lower)) / 2 if with_psf else 0.0
+    finest = float(np.min(rad.upper - rad.lower)) / 3 if with_psf else 0.0
     half, across = _half_width(region), _ACROSS
     if model.spatial_model is not None and _is_point(model):
         # all that has to lie on the map is the region and the source, if the PSF takes it into the region at all
         margin = min(max(float(model.spatial_model.position.separation(region.center).deg) - half, 0.0), margin)
-        across = _ACROSS_POINT
+        across, finest = _ACROSS_POINT, 0.0
     grid, weights = _map_about(region, half, margin, across, finest)
     exposure = ds["exposure"]
     keep = [name for name in ("psf", "edisp") if name in ds]
@@ -215,24 +217,24 @@ def _map_about(region: _Region, half: float, margin: float, across: int, finest:
     """Return a map that holds a region and a margin in deg, and weights that sum over the region."""
     frame = region.center.frame.name
 
-    def square(step: float, reach: float, parts: int) -> tuple[SkyGrid, np.ndarray]:
+    def square(step: float, reach: float, samples: int) -> tuple[SkyGrid, np.ndarray, int]:
         number = 2 * int(np.ceil(reach / step)) + 3
+        parts = min(max(samples // number, _PARTS), 16) if samples else 1
         grid, fine = (
             SkyGrid.create(region.center, binsz=step / n, frame=frame, proj="TAN", shape=(n * number, n * number))
             for n in (1, parts)
         )
-        return grid, inside_areas(areas(list(region.shapes), fine), fine)
+        return grid, inside_areas(areas(list(region.shapes), fine), fine), parts
 
     step = max(2 * half / across, 2 * (half + margin) / _MOST)
-    coarse, inside = square(2 * half / 300, half, 1)
+    _, inside, _ = square(2 * half / 300, half, 0)
     rim = sum(int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in (0, 1))
     if rim:
         # half the width of a ribbon, 0.8 times the radius of a circle
         narrow = 2 * inside.sum() / rim * 2 * half / 300
         step = max(min(step, narrow / _THIN), 2 * (half + margin) / _MOST)
-    parts = int(np.ceil(_PARTS * max(1.0, finest / step)))
     # no round number, as regions like to have edges at these, on which no part of a pixel should be centred
-    grid, inside = square(0.9871 * max(step, finest), half + margin, parts)
+    grid, inside, parts = square(0.9871 * max(step, finest), half + margin, _SAMPLES)
     return grid, _weights(inside, parts)
 
 

@@ -15,7 +15,7 @@ from xgamma.onoff import conserve_background, expose_background, is_onoff
 from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
 from xgamma.reduce.irf_mask import Lookup, irf_mask, lookup
-from xgamma.reduce.parts import Term, averages, masked, sky_suffix
+from xgamma.reduce.parts import Term, add_masked, averages, sky_suffix
 from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
 from xgamma.validate import check_counts, schema_order
@@ -199,37 +199,32 @@ def _sums(
     masks = [_Masks(ds, lookups) for ds in datasets]
     out = {}
     for term in terms:
-        total: Any = None
+        shape = tuple(sizes[dim] for dim in term.dims)
+        total = np.zeros(shape, dtype=term.dtype)
         for i, (ds, place) in enumerate(zip(datasets, places, strict=True)):
             if term.name not in ds.data_vars and term.name != "mask_safe":
                 continue
-            part = _part(term, i, ds, masks[i])
-            merge = np.logical_or if term.dtype == bool else np.add
             here = place.along(term.dims)
-            if total is None and not here.positions and part.dtype == term.dtype != bool:
-                total = part
-                continue
-            shape = tuple(sizes[dim] for dim in term.dims)
-            total = np.zeros(shape, dtype=term.dtype) if total is None else total
-            if here.positions:
-                index = here.index(term.dims, shape)
-                total[index] = merge(total[index], part)
-            else:
-                total = merge(total, part, out=np.asarray(total))
+            index = here.index(term.dims, shape) if here.positions else ...
+            # a view, but for parts with gaps
+            part = total[index]
+            _add(part, term, i, ds, masks[i])
+            total[index] = part
         out[term.name] = xr.Variable(term.dims, total, term.attrs)
     return out
 
 
-def _part(term: Term, number: int, ds: xr.Dataset, masks: _Masks) -> Any:
-    if term.name == "mask_safe":
-        return masks.safe().transpose(*term.dims).data
-    variable = ds.variables[term.name].transpose(*term.dims)
+def _add(total: Any, term: Term, number: int, ds: xr.Dataset, masks: _Masks) -> None:
+    """Add a variable of one dataset to an array of its shape."""
+    variable = masks.safe() if term.name == "mask_safe" else ds.variables[term.name]
+    variable = variable if variable.dims == term.dims else variable.transpose(*term.dims)
     if term.dtype == bool:
-        return variable.data
-    if not term.dims:
-        return np.asarray(variable.data * term.factors[number])
-    weight = ds.variables[term.weight] if term.weight else None
-    return masked(variable, masks.on(variable), term.factors[number], weight)
+        np.logical_or(total, variable.data, out=total)
+    elif not term.dims:
+        total += variable.data * term.factors[number]
+    else:
+        weight = ds.variables[term.weight] if term.weight else None
+        add_masked(total, variable, masks.on(variable), term.factors[number], weight)
 
 
 def _times(datasets: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:
