@@ -111,8 +111,10 @@ def _read_tables(ds: xr.Dataset) -> xr.Dataset:
     # It is opening that reads them, here and now, whatever scheduler is set for the data.
     (read,) = dask.compute(small, scheduler="synchronous")
     # An order of bytes that is spelled out, as Zarr does it, is none that NetCDF takes for the machine's own.
-    native = {n: v.copy(data=v.to_numpy().astype(v.dtype.newbyteorder("="))) for n, v in read.items()}
-    result = ds.assign(native)
+    for name, variable in read.items():
+        if variable.dtype.byteorder == "<":
+            read[name] = variable.copy(data=variable.to_numpy().astype(variable.dtype.newbyteorder("=")))
+    result = ds.assign(read)
     result.set_close(ds.close)
     return result
 
