@@ -119,8 +119,8 @@ def test_nothing_is_opened_before_it_is_used(written, ending, no_compute):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_models_in_a_file_of_their_own(tmp_path, ending):
-    data = Datasets([small("a"), small("b", seed=2)])
-    data.models = [SkyModel.create("pl", "point", name="source"), FoVBackgroundModel(dataset_name="a")]
+    data = Datasets([plain_spectrum(name="a"), plain_spectrum(seed=2, name="b")])
+    data.models = [SkyModel.create("pl", name="source"), FoVBackgroundModel(dataset_name="a")]
     path, models = tmp_path / f"all.{ending}", tmp_path / "models.yaml"
     data.write(path, models)
     assert Datasets.read(path).models.names == []
@@ -139,11 +139,11 @@ def test_nothing_is_overwritten_unless_asked(tmp_path, ending):
     path = tmp_path / f"all.{ending}"
     data.write(path)
     with pytest.raises(FileExistsError, match="exists already"):
-        Datasets([small("a", seed=5)]).write(path)
+        Datasets([points(name="a")]).write(path)
     xr.testing.assert_identical(Datasets.read(path)["a"].compute(), data["a"])
     # What is read lazily can replace its own file.
     again = Datasets.read(path, chunks={})
-    again.append(small("b"))
+    again.append(points(name="b"))
     again.write(path, overwrite=True)
     assert Datasets.read(path, lazy=False).names == ["a", "b"]
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(path.name)) == (
