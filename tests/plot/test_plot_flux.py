@@ -119,6 +119,7 @@ def test_spectrum(kind, model):
     factor = 1 if kind == "dnde" else x**2 * 1.602176634
     np.testing.assert_allclose(y, expected.value * factor, rtol=1e-9)
     assert line.get_linewidth() == 3
+    assert ax.get_ylim()[0] < y.min() < y.max() < ax.get_ylim()[1]
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {"source", "Flux points"}
     (band,) = [part for part in ax.collections if type(part).__name__.startswith(("Poly", "Fill"))]
     np.testing.assert_allclose(band.get_facecolor()[0][:3], plt.matplotlib.colors.to_rgb(line.get_color()))

@@ -160,15 +160,19 @@ def _draw_models(ds: xr.Dataset, chosen: list[SkyModel], ax: Any, kind: str, opt
     shown = axis.to(ax.xaxis.get_units())
     values, _ = scaled(ax, predicted.values, unit_of(predicted))
     low, high = ax.get_ylim()
-    inside = np.clip(values, low / _REACH, high * _REACH)
-    with data_limits(ax, shown.center, np.where(values > 0, inside, np.nan)):
-        if kind not in ("dnde", "e2dnde"):
-            steps(ax, shown, values, **options)
-            return
+    energy = shown.center
+    spectrum = ends = None
+    if kind in ("dnde", "e2dnde"):
         spectrum = reduce(add, spectra_of(ds, chosen))
         ends = u.Quantity([shown.lower.min(), shown.upper.max()], shown.unit)
-        if ends[0] == ends[1]:
-            ends = ends * [0.9, 1.1]
+        ends = ends * [0.9, 1.1] if ends[0] == ends[1] else ends
+        at_ends = spectrum(ends) * (ends**2 if kind == "e2dnde" else 1)
+        energy, values = np.append(energy, ends.value), np.append(values, at_ends.to_value(ax.yaxis.get_units()))
+    inside = np.clip(values, low / _REACH, high * _REACH)
+    with data_limits(ax, energy, np.where(values > 0, inside, np.nan)):
+        if spectrum is None:
+            steps(ax, shown, values, **options)
+            return
         spectrum.plot(ends, ax, kind, **options)
         if np.any(spectrum.covariance):
             spectrum.plot_error(ends, ax, kind, facecolor=ax.lines[-1].get_color())
