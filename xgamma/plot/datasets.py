@@ -141,6 +141,10 @@ def _counts_and_masks(ds: xr.Dataset, ax: Any) -> None:
     _total(ds["counts"], ax)
     if any(name in ds for name in MASKS):
         draw_borders(ds, ax, {"mask_safe": {"colors": "white"}, "mask_fit": {"colors": "tab:red"}})
+        # White lines need a dark ground in the legend too.
+        ax.get_legend().get_frame().set(facecolor="0.3", alpha=0.8)
+        for text in ax.get_legend().get_texts():
+            text.set_color("white")
 
 
 def _excess(ds: xr.Dataset, known: xr.DataArray, ax: Any) -> None:
