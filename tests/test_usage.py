@@ -12,6 +12,7 @@ from xgamma import cli
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 
 CENTER = SkyCoord(0, 0, unit="deg", frame="galactic")
+SOURCE = SkyModel.create("pl", "point", name="source")
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,14 @@ def test_a_chain_of_conversions(ds, tmp_path, monkeypatch):
         (lambda ds: ds.isel(energy=0).gp.validate(), ValueError, "select single bins with lists"),
         (lambda ds: ds.counts.coarsen(x=2).sum().gp.wcs, ValueError, "'x' must be whole numbers"),
         (lambda ds: ds.isel(x=slice(None, None, 2)).gp.to_fits("a.fits"), ValueError, "select without strides"),
+        (lambda ds: ds.counts.interp(x=[0.5, 1.5], y=[0.5]).gp.wcs, ValueError, "'y' differs .*interp_by_coord"),
+        (lambda ds: ds.interp(x=ds.x.values + 0.5).gp.npred(SOURCE), ValueError, "'x' differs .*interp_by_coord"),
+        (lambda ds: ds.drop_dims("energy").gp.npred(), ValueError, "no dim 'energy'"),
+        (
+            lambda ds: ds.assign(exposure=ds.exposure.variable.drop_attrs()).gp.npred(SOURCE),
+            ValueError,
+            "exposure has units '', which do not convert to cm2 s",
+        ),
         (lambda ds: ds.sel(lon=30, lat=0), KeyError, "no pixel is at lon 30"),
         (lambda ds: ds.sel(energy="1 PeV"), KeyError, "no bin contains 1000 TeV"),
         (lambda ds: ds.gp.energy_mask("5 TeV", "1 TeV"), ValueError, "swapped"),
@@ -170,3 +179,24 @@ def test_models_by_themselves_or_in_lists(ds):
     one = ds.gp.npred_signal(model)
     for models in ([model], (model,), iter([model]), Models(model), {"source": model}.values()):
         xr.testing.assert_identical(ds.gp.npred_signal(models), one)
+
+
+def test_selections_that_leave_little(ds):
+    """One pixel, one row, one bin, every other bin, or none at all."""
+    model = SkyModel.create("pl", "point", name="source")
+    model.spatial_model.position = CENTER
+    whole = ds.gp.npred_signal(model)
+    for part in (
+        {"x": [3], "y": [4]},
+        {"y": [5]},
+        {"energy": [1]},
+        {"energy": [0, 2]},
+        {"energy": slice(None, None, -1)},
+        {"x": slice(0, 0)},
+        {"energy": slice(0, 0)},
+    ):
+        found = ds.isel(part).gp.npred_signal(model)
+        expected = whole.isel(part)
+        assert found.sizes == expected.sizes and found.attrs == expected.attrs
+        if "energy" in part:
+            np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -207,7 +207,8 @@ def _grid(ds: xr.Dataset, suffix: str) -> Iterator[str]:
         what = f"the coordinates {', '.join(missing)}" if missing else f"the index of {names['lon']} and {names['lat']}"
         yield f"dims {names['y']} and {names['x']} lack {what}: {_DECODE}"
         return
-    grid = coords.SkyGrid.from_dataset(ds, suffix)
+    assert index is not None
+    grid = index.grid
     if not same_keywords(ds.variables[names["wcs"]].attrs, grid.keywords):
         yield (
             f"coordinate {names['wcs']} and the index of {names['lon']} are of different maps: "

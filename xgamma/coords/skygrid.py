@@ -129,6 +129,11 @@ class SkyGrid:
         names = GridNames(suffix)
         grid = getattr(obj.xindexes.get(names["lon"]), "grid", None)
         if isinstance(grid, cls):
+            for key in ("y", "x"):
+                labels = getattr(obj.xindexes.get(names[key]), "index", None)
+                if labels is not None and not np.array_equal(labels, getattr(grid, key)):
+                    why = f"differs from the index of {names['lon']!r}, as after interp: use .gp.interp_by_coord"
+                    raise ValueError(f"coordinate {names[key]!r} {why}")
             return grid
         present = obj.variables if isinstance(obj, xr.Dataset) else obj.coords
         missing = [names[key] for key in ("wcs", "y", "x") if names[key] not in present]

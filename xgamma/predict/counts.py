@@ -84,6 +84,8 @@ def _zeros(ds: xr.Dataset) -> xr.Variable:
             f"are no bins to predict counts in{hint}"
         )
     dims = ("energy", *(sky_dims(ds["exposure"]) or ()))
+    if "energy" not in ds.sizes:
+        raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no dim 'energy' along which to predict counts.")
     return xr.Variable(dims, np.zeros([ds.sizes[dim] for dim in dims]))
 
 

@@ -46,6 +46,9 @@ def map_npred(ds: xr.Dataset, models: list[SkyModel], onto: xr.Variable | None =
         Summed over the models; lazy, with the chunks of the counts on the sky, where the dataset is.
     """
     template = template_of(ds)
+    if 0 in template.shape:
+        dims = ("energy", "y", "x")
+        return xr.Variable(dims, np.zeros([ds.sizes[dim] for dim in dims])) if onto is None else onto
     order = {dim: np.argsort(template[dim].values, kind="stable") for dim in ("y", "x")}
     y, x = (template[dim].values[order[dim]] for dim in ("y", "x"))
     grid = FixedGrid(SkyGrid.from_dataset(ds).keywords, y, x)

@@ -20,6 +20,7 @@ from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component, rotation_between
 from xgamma.predict.window import Window
 from xgamma.schema import suffix_of
+from xgamma.units import unit_of
 
 __all__ = ["Exposure", "Payload", "Response", "Responses", "rotate_frames"]
 
@@ -111,7 +112,7 @@ class Responses:
         self.energy_true = axis.to("TeV").center
         self.dims = dims = sky_dims(exposure)
         self.variable = exposure.variable.transpose("energy_true", *(dims or ()))
-        self.scale = u.Unit(exposure.attrs.get("units", "")).to("cm2 s")
+        self.scale = _scale_of(exposure)
         self.labels = [exposure[dim].values for dim in dims or ()]
         own = SkyGrid.from_dataset(exposure, suffix_of(dims[0])) if dims and dims[0] != "y" else None
         self.own_grid = None if own is None else FixedGrid.of(own)
@@ -220,6 +221,16 @@ class Payload:
             )
             taken.append(known[chosen])
         return variable.data, taken[0], taken[1]
+
+
+def _scale_of(exposure: xr.DataArray) -> float:
+    """Return the factor from the unit of the exposure to cm2 s."""
+    try:
+        return float(unit_of(exposure).to("cm2 s"))
+    except u.UnitConversionError as error:
+        raise ValueError(
+            f"exposure has units {exposure.attrs.get('units', '')!r}, which do not convert to cm2 s: set attrs['units']"
+        ) from error
 
 
 def _border(labels: NDArray[np.int64]) -> tuple[float, float]:
