@@ -1,22 +1,26 @@
 """Fits that start in different places."""
 
+import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
+from regions import CircleSkyRegion
 
 import xgamma as xg
 from tests.likelihood.cases import background, map_dataset, source
-from xgamma.models import Models
+from xgamma.models import FoVBackgroundModel, Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
+from xgamma.tutorial import open_dataset
 
 
 @pytest.mark.parametrize("brightness", [0.05, 1.0, 20.0])
 def test_scattered_starts_end_in_the_same_place(brightness):
     """A source that starts too bright or faint does not drive itself away."""
-    ds = map_dataset()
+    ds = map_dataset(npix=(16, 18))
     truth = Models([source(ds), background(ds)])
     ds = ds.gp.asimov(models=truth)
     expected = truth["source"].spatial_model
     rng = np.random.default_rng(7)
-    for _ in range(3):
+    for _ in range(2):
         models = truth.copy()
         start = models["source"]
         start.spectral_model.amplitude.value *= brightness
@@ -29,3 +33,54 @@ def test_scattered_starts_end_in_the_same_place(brightness):
             par = getattr(found, name)
             # Asimov data have their minimum at the truth, reached to a small part of the error
             assert par.value == pytest.approx(getattr(expected, name).value, abs=1e-3 * par.error)
+
+
+def test_ten_starts_on_the_sample(sample):
+    """Ten starts within 0.2 deg and a factor of three in brightness."""
+    ds, models = sample
+    rng = np.random.default_rng(3)
+    places, stats = [], []
+    for _ in range(10):
+        start = models.copy()
+        gc = start["gc"]
+        gc.spectral_model.amplitude.value *= 3 ** rng.uniform(-1, 1)
+        gc.spectral_model.index.value += rng.uniform(-0.5, 0.5)
+        gc.spatial_model.lon_0.value += rng.uniform(-0.2, 0.2)
+        gc.spatial_model.lat_0.value += rng.uniform(-0.2, 0.2)
+        result = xg.Fit().run(ds, start)
+        assert result.success, result.message
+        places.append(result.x / result.errors)
+        stats.append(result.total_stat)
+    # A fit ends where the statistic is expected to fall by less than 1e-6.
+    assert np.ptp(stats) < 1e-5
+    assert np.ptp(places, axis=0).max() < 5e-3
+
+
+@pytest.fixture(scope="module")
+def sample():
+    ds = open_dataset().load()
+    models = ds.gp.models.copy()
+    models["shock"].parameters.freeze_all()
+    return ds, models
+
+
+@pytest.mark.slow
+def test_ten_starts_on_cta(cta_path):
+    """The five parameters of a point source and a background, from within two widths of the PSF."""
+    ds = xg.open_dataset(cta_path)
+    circle = CircleSkyRegion(SkyCoord(0, 0, unit="deg", frame="galactic"), 1.5 * u.deg)
+    mask = ds.gp.region_mask(circle) & ds.gp.energy_mask("0.3 TeV", "7 TeV")
+    ds = ds.assign(mask_fit=mask).gp.cutout(circle.center, 3.04 * u.deg).load()
+    rng = np.random.default_rng(8)
+    stats = []
+    for _ in range(10):
+        lon, lat = -0.05 + rng.uniform(-0.1, 0.1), -0.05 + rng.uniform(-0.1, 0.1)
+        model = SkyModel(
+            PowerLawSpectralModel(index=rng.uniform(2, 2.8), amplitude=f"{10 ** rng.uniform(-12, -11)} cm-2 s-1 TeV-1"),
+            PointSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", frame="galactic"),
+            name="gc",
+        )
+        result = xg.Fit().run(ds, [model, FoVBackgroundModel(ds.gp.name)])
+        assert result.success, result.message
+        stats.append(result.total_stat)
+    assert np.ptp(stats) < 1e-5

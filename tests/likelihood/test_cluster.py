@@ -3,10 +3,13 @@
 import os
 import pickle
 
+import dask
 import numpy as np
 import pytest
 
 from tests.likelihood.cases import FAR, MOVE, background, map_dataset, source
+from xgamma import models as xm
+from xgamma.fit import Fit
 from xgamma.likelihood import Likelihood
 
 distributed = pytest.importorskip("distributed")
@@ -74,6 +77,51 @@ def test_a_worker_that_dies_is_replaced(client, setup):
     pid = client.run(os.getpid, workers=[victim])[victim]
     os.kill(pid, 9)
     check(lik, points, expected)
+
+
+def test_fits(client, setup):
+    """The same fit in memory, lazily, on the cluster, and with a worker that dies in the middle of it."""
+    ds, models, *_ = setup
+    models = xm.Models(models).copy()
+    models["wide"].freeze()
+    expected = Fit().run(ds, models)
+    assert expected.success
+    lazy = ds.chunk(y=9, x=12)
+
+    def check_fit(result):
+        assert result.success and result.names == expected.names
+        # Sums in another order: the same minimum to a small part of the errors.
+        assert np.abs((result.x - expected.x) / expected.errors).max() < 1e-6
+        np.testing.assert_allclose(result.total_stat, expected.total_stat, rtol=1e-12)
+        np.testing.assert_allclose(result.errors, expected.errors, rtol=1e-6)
+
+    with dask.config.set(scheduler="threads"):
+        check_fit(Fit().run(lazy, models))
+    check_fit(Fit().run(lazy, models))
+    lik = Likelihood(lazy, models)
+    workers = client.run(os.getpid)
+    victim, calls = next(iter(workers)), []
+
+    class Watched(Likelihood):
+        """Kills a worker at the tenth evaluation."""
+
+        def expand(self, *args):
+            self.count()
+            return lik.expand(*args)
+
+        def value_and_gradient(self, x):
+            self.count()
+            return lik.value_and_gradient(x)
+
+        def count(self):
+            calls.append(1)
+            if len(calls) == 4:
+                os.kill(workers[victim], 9)
+
+    watched = Watched.__new__(Watched)
+    watched.__dict__.update(lik.__dict__)
+    check_fit(Fit().run(watched))
+    assert len(calls) > 4 and client.run(os.getpid).get(victim) != workers[victim]
 
 
 def test_errors_come_when_compiling(client, setup):
