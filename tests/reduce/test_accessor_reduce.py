@@ -66,6 +66,8 @@ def test_all(ds, name, no_compute):
     assert all(actual[key].chunks is not None for key in actual if actual[key].ndim)
     computed = actual.compute()
     xr.testing.assert_allclose(computed, expected, rtol=1e-9, atol=1e-12)
+    assert set(actual.xindexes) == set(expected.xindexes)
+    assert all(index.equals(expected.xindexes[key]) for key, index in actual.xindexes.items())
     assert actual.attrs == expected.attrs
     assert {key: v.attrs for key, v in actual.variables.items()} == {k: v.attrs for k, v in expected.variables.items()}
     if name != "residuals":
