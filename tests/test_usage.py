@@ -157,7 +157,7 @@ def test_a_chain_of_conversions(ds, tmp_path, monkeypatch):
         (lambda ds: ds.interp(x=ds.x.values + 0.5).gp.npred(SOURCE), ValueError, "'x' differs .*interp_by_coord"),
         (lambda ds: ds.drop_dims("energy").gp.npred(), ValueError, "no dim 'energy'"),
         (
-            lambda ds: ds.assign(exposure=ds.exposure.variable.drop_attrs()).gp.npred(SOURCE),
+            lambda ds: ds.assign(exposure=(ds.exposure.dims, ds.exposure.values)).gp.npred(SOURCE),
             ValueError,
             "exposure has units '', which do not convert to cm2 s",
         ),
