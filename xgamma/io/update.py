@@ -196,7 +196,8 @@ def _check_variables(piece: xr.Dataset, held: xr.Dataset, where: str) -> None:
 
 
 def _check_equal(piece: xr.Dataset, held: xr.Dataset, where: str) -> None:
-    for name, variable in piece.variables.items():
+    # Labels first: where they differ, so does what they label.
+    for name, variable in sorted(piece.variables.items(), key=lambda item: item[0] not in piece.coords):
         other = held.variables[name]
         if base_name(str(name)) == "wcs":
             if not same_keywords(variable.attrs, other.attrs):
