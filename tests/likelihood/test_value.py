@@ -243,3 +243,13 @@ def test_real_data(cta_path):
     )
     steps = [{"source.index": 0.2}, MOVE, {"source.lat_0": 0.9}, {"cta-bkg.norm": 0.5, "source.amplitude": -4e-12}]
     agree(ds, [point, background(ds)], steps, rtol=1e-10)
+
+
+def test_a_width_that_starts_at_zero():
+    """An extended model that is compiled as a point becomes extended again."""
+    ds = map_dataset(npix=(14, 15))
+    model = source(ds, "gauss", sigma="0 deg")
+    lik = agree(ds, [model, background(ds)], [{"source.sigma": 0.1}, {"source.sigma": 0.2} | MOVE])
+    x = lik.x0
+    x[lik.parameters.index("source.sigma")] = 0.1
+    assert abs(lik(x) - lik(lik.x0)) > 1

@@ -23,7 +23,7 @@ from xgamma.likelihood.shape import Shape, ShapeWindow, shape_window
 from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.likelihood.stencils import Stencils, stencils
-from xgamma.models import SkyModel
+from xgamma.models import PointSpatialModel, SkyModel
 from xgamma.predict.component import (
     Component,
     components_of,
@@ -336,7 +336,9 @@ def map_source(
     use_psf = bool(model.apply_irf.get("psf", True))
     point = None
     once = len(items) == 1 and len(turns_of(bins.grid)) == 1
-    if spatial.free and once and items[0].component.is_point and items[0].response.profiles is not None:
+    # An extended model of no width is a point only where it starts.
+    stays = isinstance(model.spatial_model, PointSpatialModel) and items and items[0].response.profiles is not None
+    if spatial.free and once and stays:
         component, response = items[0].component, items[0].response
         here = point_limits(component)
         exposure = exposure_of(ds, bins.grid.frame, here) if component.use_exposure else None
