@@ -24,3 +24,11 @@ def test_without_sky():
     out = geoms(make_map_dataset(irf_on_sky=False))
     assert out["geom_psf"].grid is None
     assert out["geom_psf"].shape == (6, 20)
+
+
+def test_a_geometry_is_printed_in_one_line():
+    from xgamma import tutorial
+
+    geoms = tutorial.open_dataset("gc").gp.geoms
+    expected = "<Geom 60 x 50 pixels of 0.05 x 0.05 deg (GLON-CAR, GLAT-CAR); energy: 8 from 0.3 to 30 TeV>"
+    assert repr(geoms["geom"]) == expected

@@ -40,6 +40,20 @@ class Geom:
         """Number of bins along each axis, then along y and x."""
         return (*(axis.size for axis in self.axes.values()), *(self.grid.shape if self.grid else ()))
 
+    def __repr__(self) -> str:
+        """One line: numbers of bins, projection and steps of the sky, ends of the axes."""
+        sky = []
+        if self.grid is not None:
+            keys = self.grid.keywords
+            rows, columns = self.grid.shape
+            step = " x ".join(f"{abs(float(keys[f'CDELT{i}'])):.4g}" for i in (1, 2))
+            sky = [f"{columns} x {rows} pixels of {step} deg ({keys['CTYPE1']}, {keys['CTYPE2']})"]
+        axes = [
+            f"{name}: {axis.size} from {axis.lower.min():.4g} to {axis.upper.max():.4g} {axis.unit}".rstrip()
+            for name, axis in self.axes.items()
+        ]
+        return f"<Geom {'; '.join(sky + axes)}>"
+
 
 def geoms(ds: xr.Dataset) -> dict[str, Geom]:
     """Return the geometry of the counts and of each response.

@@ -76,10 +76,13 @@ def data_limits(ax: Any, x: np.ndarray, y: np.ndarray) -> Iterator[None]:
     from matplotlib.transforms import Bbox
 
     before = ax.dataLim.frozen() if ax.has_data() else Bbox.null()
+    good = np.isfinite(x) & np.isfinite(y) & (y > 0)
+    points = np.stack([x[good], y[good]], axis=1)
+    # Some artists ask for the limits while they are made, which logarithmic scales have only where there are points.
+    ax.update_datalim(points)
     yield
     ax.dataLim = before
-    good = np.isfinite(x) & np.isfinite(y) & (y > 0)
-    ax.update_datalim(np.stack([x[good], y[good]], axis=1))
+    ax.update_datalim(points)
     ax.autoscale_view()
 
 
