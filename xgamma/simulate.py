@@ -13,7 +13,7 @@ from xgamma.onoff import is_onoff
 from xgamma.predict import npred
 from xgamma.predict.counts import ModelsLike
 from xgamma.predict.onoff import asimov_onoff
-from xgamma.validate import schema_order
+from xgamma.validate import check_whole, schema_order
 
 __all__ = ["asimov", "fake"]
 
@@ -29,7 +29,7 @@ def fake(ds: xr.Dataset, seed: int = 0, models: ModelsLike = None, npred_backgro
     ds : Dataset
         With what `npred` needs; it stays as it is.
     seed : int
-        Not negative. The same seed gives the same counts.
+        Not negative. The same seed gives the same counts; a generator, which changes as it draws, is refused.
     models : Models, list of models, or model, optional
         By default those stored with the dataset.
     npred_background : DataArray or float, optional
@@ -46,13 +46,16 @@ def fake(ds: xr.Dataset, seed: int = 0, models: ModelsLike = None, npred_backgro
     ValueError
         If the seed is no such number, or a background is given for other than on/off data.
     """
-    if isinstance(seed, bool) or seed != int(seed) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: give a whole number from 0 on")
+    if isinstance(seed, np.random.Generator | np.random.RandomState | np.random.BitGenerator):
+        raise ValueError(
+            f"seed is {seed!r}, which would change as it draws: give a whole number, such as int(rng.integers(2**63))"
+        )
+    seed = check_whole(seed, "seed")
     expected = asimov(ds, models, npred_background)
     names = ["counts", "counts_off"] if is_onoff(ds) else ["counts"]
-    keys = np.random.SeedSequence(int(seed)).generate_state(2 * len(names), np.uint64).reshape(-1, 2)
+    keys = np.random.SeedSequence(seed).generate_state(2 * len(names), np.uint64).reshape(-1, 2)
     drawn = {name: _poisson(expected[name], key) for name, key in zip(names, keys, strict=True)}
-    return record(ds.assign(drawn), f"fake(seed={int(seed)})")
+    return record(ds.assign(drawn), f"fake(seed={seed})")
 
 
 def asimov(ds: xr.Dataset, models: ModelsLike = None, npred_background: Any = None) -> xr.Dataset:

@@ -24,7 +24,7 @@ from xgamma.schema import (
     variables_of,
 )
 
-__all__ = ["check_counts", "check_structure", "schema_order", "validate"]
+__all__ = ["check_counts", "check_structure", "check_whole", "schema_order", "validate"]
 
 ROUNDING = 1e-9
 """Negative values above this part of the maximum, with the sign reversed, are no rounding noise."""
@@ -280,3 +280,21 @@ def check_counts(ds: xr.Dataset, what: str) -> None:
             f"Dataset '{ds.attrs.get('name', '')}' holds flux points, which {what} does not take: it is for counts and "
             "responses"
         )
+
+
+def check_whole(value: Any, what: str, least: int = 0) -> int:
+    """Return an argument that has to be a whole number.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else, or less than `least`; `what` names it.
+    """
+    try:
+        text = isinstance(value, bool | np.bool_ | str | bytes)
+        fits = not text and np.ndim(value) == 0 and bool(value == int(value) >= least)
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise ValueError(f"{what} is {value!r}: give a whole number from {least} on")
+    return int(value)

@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 import xarray as xr
 
-from xgamma.coords.labels import parse_unit, plain_variable, to_value
+from xgamma.coords.labels import parse_unit, plain_variable, to_number, to_value
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -174,6 +174,11 @@ class Axis:
             if edge not in obj.variables if isinstance(obj, xr.Dataset) else edge not in obj.coords:
                 raise ValueError(f"coordinate {name!r} lacks its edges: there is no variable {edge!r}")
             parts.append(obj[edge])
+        if not parts[0].ndim:
+            raise ValueError(
+                f"coordinate {name!r} is a single number here, without the dim: select one bin with a list such as "
+                f"isel({name}=[0]), which keeps it"
+            )
         for part in parts:
             if part.dims != (name,):
                 raise ValueError(f"variable {part.name!r} has dims {part.dims}: it needs ({name!r},)")
@@ -320,8 +325,8 @@ class Axis:
         """
         edges = self.edges
         what = f"a limit along axis {self.name!r}"
-        start = edges.min() if minimum is None else float(to_value(minimum, self.unit, what))
-        stop = edges.max() if maximum is None else float(to_value(maximum, self.unit, what))
+        start = edges.min() if minimum is None else to_number(minimum, self.unit, what)
+        stop = edges.max() if maximum is None else to_number(maximum, self.unit, what)
         if start > stop:
             raise ValueError(f"the limits {start:.6g} and {stop:.6g} {self.unit} of axis {self.name!r} are swapped")
         (bins,) = self.group([start, stop])

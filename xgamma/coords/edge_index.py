@@ -12,7 +12,7 @@ from xarray.core.indexing import IndexSelResult
 from xarray.indexes import Index, PandasIndex
 
 from xgamma.coords.axes import Axis, slack
-from xgamma.coords.labels import LabelError, to_value
+from xgamma.coords.labels import LabelError, to_number, to_value
 
 __all__ = ["EdgeIndex"]
 
@@ -123,8 +123,8 @@ class EdgeIndex(PandasIndex):
 
     def _slice(self, label: slice) -> slice | np.ndarray:
         axis, what = self.axis, f"a limit of axis {self.axis.name!r}"
-        low = -np.inf if label.start is None else float(to_value(label.start, axis.unit, what))
-        high = np.inf if label.stop is None else float(to_value(label.stop, axis.unit, what))
+        low = -np.inf if label.start is None else to_number(label.start, axis.unit, what)
+        high = np.inf if label.stop is None else to_number(label.stop, axis.unit, what)
         if low > high:
             if not (axis.size > 1 and axis.center[0] > axis.center[1]):
                 raise LabelError(f"the limits {low:.6g} and {high:.6g} {axis.unit} of axis {axis.name!r} are swapped")

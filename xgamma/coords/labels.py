@@ -11,7 +11,7 @@ import xarray as xr
 from astropy.coordinates import Angle
 from xarray.core.indexing import ExplicitlyIndexed
 
-__all__ = ["LabelError", "parse_unit", "pair_of_degrees", "plain_variable", "to_value"]
+__all__ = ["LabelError", "parse_unit", "pair_of_degrees", "plain_variable", "to_number", "to_value"]
 
 
 class LabelError(KeyError, ValueError):
@@ -107,6 +107,29 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
             f"{what} is given as {text}, which is no quantity that can be expressed {wanted}: "
             "give a string or Quantity with a unit that fits, or a plain number"
         ) from error
+
+
+def to_number(value: Any, unit: u.UnitBase | str, what: str) -> float:
+    """Return a single number in the given unit.
+
+    Parameters
+    ----------
+    value : str, Quantity, number, or an array without dims
+        As for `to_value`.
+    unit : Unit or str
+        The unit of the result.
+    what : str
+        What the number is for, for messages.
+
+    Raises
+    ------
+    ValueError
+        As for `to_value`, and if there are several numbers.
+    """
+    number = to_value(value, unit, what)
+    if number.ndim:
+        raise ValueError(f"{what} is given as {value!r}, of shape {number.shape}: give a single number or quantity")
+    return float(number)
 
 
 def pair_of_degrees(value: Any, what: str) -> tuple[float, float]:

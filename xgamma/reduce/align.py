@@ -53,8 +53,15 @@ def same_axes(datasets: Sequence[xr.Dataset]) -> None:
     Raises
     ------
     ValueError
-        Where they differ; the dataset and the axis are named.
+        Where they differ, or an axis was lost; the dataset and the axis are named.
     """
+    for number, ds in enumerate(datasets):
+        single = [key for key, v in ds.coords.variables.items() if base_name(str(key)) in AXES and not v.dims]
+        if single:
+            raise ValueError(
+                f"{_name(ds, number)} has a single {single[0]!r} without the dim, and cannot be added: select one bin "
+                f"with a list such as isel({single[0]}=[0]), which keeps it"
+            )
     first = datasets[0]
     axes = {str(dim): Axis.from_dataset(first, dim) for dim in first.dims if base_name(str(dim)) in AXES}
     for number, ds in enumerate(datasets[1:], start=1):

@@ -12,11 +12,11 @@ from xgamma.coords import Axis, SkyGrid
 from xgamma.coords.keywords import build_wcs
 from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background
-from xgamma.reduce.parts import inside
+from xgamma.reduce.parts import inside, mean_dtype, sum_dtype
 from xgamma.reduce.rebuild import rebuild
 from xgamma.reduce.resample import merge_energies
 from xgamma.schema import VARIABLES
-from xgamma.validate import check_counts
+from xgamma.validate import check_counts, check_whole
 
 __all__ = ["downsample"]
 
@@ -47,12 +47,10 @@ def downsample(ds: xr.Dataset, factor: int, axis_name: str | None = None, name: 
     Raises
     ------
     ValueError
-        If the factor does not divide the dims, the map has gaps, or there is no such axis.
+        If the factor is no such number or does not divide the dims, the map has gaps, or there is no such axis.
     """
     check_counts(ds, "downsample")
-    if isinstance(factor, bool) or factor != int(factor) or factor < 1:
-        raise ValueError(f"factor is {factor!r}: give a whole number from 1 on")
-    factor = int(factor)
+    factor = check_whole(factor, "factor", 1)
     if axis_name is None:
         out = conserve_background(_on_sky(expose_background(ds), factor))
         line = f"downsample({factor})"
@@ -111,9 +109,9 @@ def _merged(name: str, variable: xr.Variable, mask: xr.Variable | None, factor: 
     if "y" in spec.extensive:
         if mask is not None:
             data = inside(data, mask.transpose(*variable.dims).data)
-        return _blocks(data, axes, factor, np.add)
-    total = _blocks(data, axes, factor, np.add)
-    return (total / factor**2).astype(data.dtype)
+        return _blocks(data.astype(sum_dtype(data.dtype), copy=False), axes, factor, np.add)
+    data = data.astype(mean_dtype(data.dtype), copy=False)
+    return (_blocks(data, axes, factor, np.add) / factor**2).astype(data.dtype, copy=False)
 
 
 def _blocks(data: Any, axes: tuple[int, ...], factor: int, merge: np.ufunc) -> Any:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xgamma.coords import Axis, SkyGrid, from_grid
 from xgamma.coords.axes import RTOL
-from xgamma.coords.labels import to_value
+from xgamma.coords.labels import to_number
 from xgamma.fluxpoints import mask_valid
 from xgamma.reduce.regions import Area, areas, inside_areas
 from xgamma.schema import is_flux_points
@@ -80,8 +80,8 @@ def energy_mask(ds: xr.Dataset | xr.DataArray, energy_min: Any = None, energy_ma
     """
     axis = Axis.from_dataset(ds, "energy")
     what = "a limit of the energy mask"
-    low = -np.inf if energy_min is None else float(to_value(energy_min, axis.unit, what))
-    high = np.inf if energy_max is None else float(to_value(energy_max, axis.unit, what))
+    low = -np.inf if energy_min is None else to_number(energy_min, axis.unit, what)
+    high = np.inf if energy_max is None else to_number(energy_max, axis.unit, what)
     if not low <= high:
         raise ValueError(f"the limits {low:.6g} and {high:.6g} {axis.unit} of the energy mask are swapped or nan")
     found = (axis.lower >= low - RTOL * axis.lower) & (axis.upper <= high + RTOL * axis.upper)

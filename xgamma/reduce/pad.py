@@ -12,6 +12,7 @@ from xgamma.coords import SkyGrid
 from xgamma.history import record
 from xgamma.reduce.rebuild import rebuild
 from xgamma.schema import VARIABLES
+from xgamma.validate import check_whole
 
 __all__ = ["pad"]
 
@@ -46,11 +47,12 @@ def pad(
         If the widths are no whole numbers from 0 on, the mode is unknown, or the map has gaps.
     """
     pair = pad_width if isinstance(pad_width, tuple | list) else (pad_width, pad_width)
-    if len(pair) != 2 or any(width != int(width) or width < 0 for width in pair):
+    if len(pair) != 2:
         raise ValueError(f"pad_width is {pad_width!r}: give a number of pixels from 0 on, or a pair (columns, rows)")
+    columns, rows = (check_whole(width, "pad_width") for width in pair)
     if mode not in _MODES:
         raise ValueError(f"mode is {mode!r}: it must be one of {list(_MODES)}")
-    width = {"x": int(pair[0]), "y": int(pair[1])}
+    width = {"x": columns, "y": rows}
     grid = SkyGrid.from_dataset(ds)
     if not grid.is_contiguous:
         raise ValueError("the map has gaps or reversed rows or columns: pad before selecting with a stride")

@@ -14,7 +14,18 @@ from xgamma.kernels.mask import zero_outside
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import VARIABLES, base_name, suffix_of
 
-__all__ = ["Term", "add_masked", "averages", "inside", "mask_for", "masked", "seen", "sky_suffix"]
+__all__ = [
+    "Term",
+    "add_masked",
+    "averages",
+    "inside",
+    "mask_for",
+    "masked",
+    "mean_dtype",
+    "seen",
+    "sky_suffix",
+    "sum_dtype",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,18 @@ class Term:
     attrs: dict[Any, Any]
 
 
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Type in which numbers of a type add up: integers take 64 bit, as sums would wrap around in fewer."""
+    if dtype.kind in "bi" or (dtype.kind == "u" and dtype.itemsize < 8):
+        return np.dtype(np.int64)
+    return np.result_type(dtype, np.float32) if dtype.kind == "f" else dtype
+
+
+def mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Type of averages of numbers of a type: those of integers have fractions."""
+    return np.dtype(np.float64) if dtype.kind in "biu" else sum_dtype(dtype)
+
+
 def sky_suffix(dims: Iterable[Any]) -> str | None:
     """Suffix of the sky grid that dims belong to, None for those without sky."""
     return next((suffix_of(str(dim)) for dim in dims if base_name(str(dim)) == "y"), None)
@@ -62,7 +85,18 @@ def inside(data: Any, mask: Any) -> Any:
     return zero_outside(data, mask)
 
 
-def masked(variable: xr.Variable, mask: xr.Variable | None, factor: float, weight: xr.Variable | None = None) -> Any:
+def widened(data: Any, dtype: np.dtype[Any] | None) -> Any:
+    """Return integers in the type of a sum, so that no product wraps around, and other numbers as they are."""
+    return data if dtype is None or data.dtype.kind not in "biu" else data.astype(dtype, copy=False)
+
+
+def masked(
+    variable: xr.Variable,
+    mask: xr.Variable | None,
+    factor: float,
+    weight: xr.Variable | None = None,
+    dtype: np.dtype[Any] | None = None,
+) -> Any:
     """Scale and weight a variable, and set what is outside a mask or not finite to zero.
 
     Parameters
@@ -75,13 +109,15 @@ def masked(variable: xr.Variable, mask: xr.Variable | None, factor: float, weigh
         Conversion of units.
     weight : Variable, optional
         With some of its dims.
+    dtype : dtype, optional
+        Of the sum, which integers take.
 
     Returns
     -------
     ndarray
         A new array, with the dims of the variable.
     """
-    data = variable.data
+    data = widened(variable.data, dtype)
     if weight is not None:
         data = data * _along(weight, variable.dims)
     if factor != 1:
@@ -98,11 +134,11 @@ def add_masked(
 ) -> None:
     """Add to an array what `masked` returns, one plane after the other: each stays in the processor's cache."""
     if variable.ndim < 3:
-        total += masked(variable, mask, factor, weight)
+        total += masked(variable, mask, factor, weight, total.dtype)
         return
     keep = None if mask is None else _along(mask, variable.dims)
     scale = None if weight is None else _along(weight, variable.dims)
-    for i, plane in enumerate(variable.data):
+    for i, plane in enumerate(widened(variable.data, total.dtype)):
         if scale is not None:
             plane = plane * scale[i if len(scale) > 1 else 0]
         if factor != 1:

@@ -110,11 +110,20 @@ def _complement_if_excluded(area: Area, grid: SkyGrid) -> np.ndarray:
 
 
 def _positions(labels: np.ndarray, whole: np.ndarray | None) -> np.ndarray:
-    """Return where labels are among those of the whole array, or the labels themselves."""
+    """Return where labels are among those of the whole array, or the labels themselves.
+
+    Rows go on beyond the first and the last of the array; nan stands for labels in its gaps.
+    """
     if whole is None:
         return labels
     order = np.argsort(whole)
-    return order[np.searchsorted(whole, labels, sorter=order)]
+    ascending = whole[order]
+    found = np.searchsorted(ascending, labels).clip(max=whole.size - 1)
+    positions = np.where(ascending[found] == labels, order[found], np.nan)
+    way = 1 if order[0] <= order[-1] else -1
+    for end, beyond in ((0, labels < ascending[0]), (-1, labels > ascending[-1])):
+        positions[beyond] = order[end] + way * (labels[beyond] - ascending[end])
+    return positions
 
 
 def inside_areas(parts: Sequence[Area], grid: SkyGrid) -> np.ndarray:

@@ -13,7 +13,7 @@ from xgamma.coords import Axis
 from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.irf_mask import irf_mask
-from xgamma.reduce.parts import inside
+from xgamma.reduce.parts import inside, mean_dtype, sum_dtype
 from xgamma.reduce.rebuild import rebuild
 from xgamma.schema import VARIABLES, suffix_of
 from xgamma.validate import check_counts
@@ -131,19 +131,19 @@ def _weights(ds: xr.Dataset, variable: xr.Variable) -> xr.Variable | None:
 def _sum(part: xr.Variable, mask: xr.Variable | None, grid: str) -> Any:
     axis = part.get_axis_num("energy")
     if mask is None:
-        return part.data.sum(axis=axis, dtype=part.dtype)
+        return part.data.sum(axis=axis, dtype=sum_dtype(part.dtype))
     if grid:
         # Where no bin of a group is trusted there is nothing to predict, but neighbours interpolate there.
         mask = mask | ~mask.any("energy")
         mask = mask.set_dims(dict(part.sizes)).transpose(*part.dims)
-    return inside(part.data, mask.data).sum(axis=axis, dtype=part.dtype)
+    return inside(part.data, mask.data).sum(axis=axis, dtype=sum_dtype(part.dtype))
 
 
 def _mean(part: xr.Variable, weight: xr.Variable | None, group: slice) -> Any:
     if weight is None or "energy" not in weight.dims:
-        return part.mean("energy").data
+        return part.mean("energy", dtype=mean_dtype(part.dtype)).data
     weight = weight.isel(energy=group)
     total = weight.sum("energy")
     mean = (part * weight).sum("energy") / total.where(total > 0, 1.0)
     dims = [dim for dim in part.dims if dim != "energy"]
-    return mean.transpose(*dims).astype(part.dtype).data
+    return mean.transpose(*dims).astype(mean_dtype(part.dtype)).data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -158,22 +159,38 @@ def slice_by_idx(ds: xr.Dataset, slices: Mapping[str, slice | int], name: str | 
     Raises
     ------
     ValueError
-        If a dim is not there, or no bin is left.
+        If a dim is not there, its bins are neither slice nor whole number, or no bin is left.
     """
+    if not isinstance(slices, Mapping):
+        raise ValueError(f"slices is {slices!r}: give a mapping such as {{'energy': slice(0, 3)}}")
     indexers = {}
     for dim, bins in slices.items():
         if dim not in ds.dims:
             raise ValueError(f"there is no dim {dim!r} to slice here: the dims are {tuple(ds.dims)}")
         size = ds.sizes[dim]
-        if not isinstance(bins, slice):
-            if not -size <= bins < size:
-                raise ValueError(f"dim {dim!r} has {size} bins: there is none at position {bins}")
-            bins = slice(bins, bins + 1 or None)
-        if not len(range(size)[bins]):
-            raise ValueError(f"{bins} leaves none of the {size} bins along dim {dim!r}")
-        indexers[dim] = bins
+        whole = bins if isinstance(bins, slice) else _single(bins, dim, size)
+        try:
+            left = len(range(size)[whole])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{whole} along dim {dim!r} is no range of positions: {error}") from error
+        if not left:
+            raise ValueError(f"{whole} leaves none of the {size} bins along dim {dim!r}")
+        indexers[dim] = whole
     text = ", ".join(f"{dim}={_text(bins)}" for dim, bins in indexers.items())
     return record(ds.isel(indexers), f"slice_by_idx({text})", name)
+
+
+def _single(position: Any, dim: str, size: int) -> slice:
+    try:
+        where = operator.index(position)
+    except TypeError as error:
+        raise ValueError(
+            f"the bins along dim {dim!r} are given as {position!r}: give a slice or a whole number, or take single "
+            f"bins with isel({dim}=[0, 1])"
+        ) from error
+    if not -size <= where < size:
+        raise ValueError(f"dim {dim!r} has {size} bins: there is none at position {where}")
+    return slice(where, where + 1 or None)
 
 
 def _text(bins: slice) -> str:

@@ -17,7 +17,7 @@ from xgamma.irf.lookup import at_position, sky_dims
 from xgamma.irf.psf import containment
 from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.footprint import Footprint, footprint
-from xgamma.reduce.parts import inside
+from xgamma.reduce.parts import inside, mean_dtype, sum_dtype
 from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
 
@@ -129,7 +129,7 @@ def _sums(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
         elif sky == ("y", "x") and not spec.weight and not area.is_point:
             data = _mean(area.box(variable), area)
         else:
-            data = at_position(ds[key], area.center, rest).astype(variable.dtype)
+            data = at_position(ds[key], area.center, rest).astype(mean_dtype(variable.dtype))
         variables[key] = xr.Variable(rest, data, variable.attrs)
     gone = [dim for suffix in suffixes(ds) for dim in grid_dims(suffix)]
     lonlat = area.center.spherical
@@ -144,7 +144,8 @@ def _sum(box: xr.Variable, safe: xr.Variable | None, area: Footprint) -> Any:
     chosen = area.inside if safe is None else area.inside & safe
     values = inside(box.data, chosen.set_dims(dict(box.sizes)).transpose(*box.dims).data)
     axes = tuple(box.get_axis_num(dim) for dim in ("y", "x"))
-    return values.sum(axis=axes, dtype=np.float64).astype(box.dtype)
+    out = sum_dtype(box.dtype)
+    return values.sum(axis=axes, dtype=np.float64 if out.kind == "f" else out).astype(out)
 
 
 def _mean(box: xr.Variable, area: Footprint) -> Any:
@@ -190,4 +191,4 @@ def _corrected(ds: xr.Dataset, area: Footprint) -> xr.DataArray:
     axis = Axis.from_dataset(exposure, "energy_true")
     part = containment(ds, area.radius, axis.center * u.Unit(axis.unit)).variable
     data = exposure.data * part.data
-    return exposure.copy(data=data.astype(exposure.dtype))
+    return exposure.copy(data=data.astype(mean_dtype(exposure.dtype)))

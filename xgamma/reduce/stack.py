@@ -15,7 +15,7 @@ from xgamma.onoff import conserve_background, expose_background, is_onoff
 from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
 from xgamma.reduce.irf_mask import Lookup, irf_mask, lookup
-from xgamma.reduce.parts import Term, add_masked, averages, sky_suffix
+from xgamma.reduce.parts import Term, add_masked, averages, mean_dtype, sky_suffix, sum_dtype
 from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
 from xgamma.validate import check_counts, schema_order
@@ -80,7 +80,16 @@ def stack_many(datasets: Iterable[xr.Dataset], name: str | None = None) -> xr.Da
         If there is no dataset, bins or grids do not fit, units do not convert, or a variable or its weight is missing
         in one of them, such as off regions.
     """
+    # a dataset is iterable too, over its names
+    if isinstance(datasets, Mapping) or not isinstance(datasets, Iterable):
+        raise ValueError(f"datasets is of type {type(datasets).__name__}: give a list of datasets to stack")
     chosen = list(datasets)
+    for number, ds in enumerate(chosen):
+        if not isinstance(ds, xr.Dataset):
+            raise ValueError(
+                f"dataset {number} of the sum is of type {type(ds).__name__}: give xarray Datasets, and several at "
+                "once with Datasets.stack_reduce"
+            )
     if not chosen:
         raise ValueError("there is no dataset to stack: give at least one")
     plain = [str(ds.attrs.get("name", "")) for ds in chosen if not is_onoff(ds)]
@@ -185,8 +194,11 @@ def _terms(datasets: Sequence[xr.Dataset]) -> list[Term]:
                 factors[i] *= _factor(weight, datasets[i], first)
         variable = first.variables[name]
         dims = schema_order(name, variable.dims)
-        parts = [datasets[i].variables[key].dtype for i in having for key in (name, weight) if key is not None]
-        dtype = np.dtype(bool) if spec.dtype == "b" else np.result_type(*parts)
+        dtype = np.dtype(bool)
+        if spec.dtype == "f":
+            types = [datasets[i].variables[key].dtype for i in having for key in (name, weight) if key is not None]
+            whole = weight is None and all(factor == 1 for factor in factors.values())
+            dtype = (sum_dtype if whole else mean_dtype)(np.result_type(*types))
         out.append(Term(name, dims, dtype, factors, weight, dict(variable.attrs)))
     return out
 

@@ -110,7 +110,7 @@ class _Leaf:
                 out[term.name] = self.placed(variable.data)
                 continue
             weight = variables[term.weight] if term.weight else None
-            data = masked(variable, mask_for(variable, mask), term.factors[self.number], weight)
+            data = masked(variable, mask_for(variable, mask), term.factors[self.number], weight, term.dtype)
             out[term.name] = self.placed(data)
         return out
 
