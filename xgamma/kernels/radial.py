@@ -17,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "FAR_RULE",
     "containment",
     "containment_radius",
-    "edge_integrals",
+    "feature",
     "integral_weights",
+    "near_nodes",
     "normalize",
     "pixel_integrals",
     "polynomials",
     "profile_values",
+    "segments",
     "tangent_plane",
     "turns",
 ]
@@ -32,8 +35,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 _NEAR_RULE = np.polynomial.legendre.leggauss(12)
-_FAR_RULE = np.polynomial.legendre.leggauss(3)
-_TINY = 1e-300
+FAR_RULE = np.polynomial.legendre.leggauss(3)
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -51,14 +53,15 @@ def polynomials(profiles: Array, rad: Array) -> Array:
     ndarray, shape (3, n, rad + 1)
         ``c``, ``a`` and ``b`` in each segment: inside the first radius, between the radii, and beyond the last.
     """
-    slope = np.diff(profiles, axis=1) / np.diff(rad)
-    zero = np.zeros_like(profiles[:, :1])
-    b = np.concatenate([zero, slope, zero], axis=1)
-    a = np.concatenate([profiles[:, :1], profiles[:, :-1] - slope * rad[:-1], zero], axis=1)
+    out = np.zeros((3, len(profiles), rad.size + 1))
+    c, a, b = out
+    np.divide(profiles[:, 1:] - profiles[:, :-1], rad[1:] - rad[:-1], out=b[:, 1:-1])
+    a[:, 0] = profiles[:, 0]
+    np.subtract(profiles[:, :-1], b[:, 1:-1] * rad[:-1], out=a[:, 1:-1])
     # c makes G continuous: the step of the two other terms at each radius is taken back
-    step = np.diff(a, axis=1) * rad**2 / 2 + np.diff(b, axis=1) * rad**3 / 3
-    c = np.concatenate([zero, -np.cumsum(step, axis=1)], axis=1)
-    return np.stack([c, a, b])
+    step = (a[:, :-1] - a[:, 1:]) * (rad**2 / 2) + (b[:, :-1] - b[:, 1:]) * (rad**3 / 3)
+    np.cumsum(step, axis=1, out=c[:, 1:])
+    return out
 
 
 def integral_weights(rad: Array) -> Array:
@@ -139,15 +142,15 @@ def containment_radius(profiles: Array, rad: Array, fraction: float) -> Array:
     return np.where(coefficients[0, :, -1] > 0, (low + high) / 2, np.nan)
 
 
-def tangent_plane(lon: Array, lat: Array, lon_0: float, lat_0: float) -> tuple[Array, Array]:
+def tangent_plane(lon: Array, lat: Array, lon_0: float | Array, lat_0: float | Array) -> tuple[Array, Array]:
     """Project directions around a centre so that distances to it and angles about it are kept.
 
     Parameters
     ----------
     lon, lat : ndarray
         Directions in rad.
-    lon_0, lat_0 : float
-        The centre in rad.
+    lon_0, lat_0 : float or ndarray
+        The centre in rad, or one for each direction.
 
     Returns
     -------
@@ -174,7 +177,7 @@ def _lines(edges: Array) -> tuple[Array, Array, Array, Array]:
     return h, length, (x_0 * dx + y_0 * dy) / length, (x_1 * dx + y_1 * dy) / length
 
 
-def _near_nodes(edges: Array, scale: float) -> tuple[Array, Array, Array]:
+def near_nodes(edges: Array, scale: float) -> tuple[Array, Array, Array]:
     """Nodes of the integral of G dphi along edges close to the centre.
 
     With h the distance of the line and t the position on it, r^2 dphi = h dt. The variable of the quadrature is
@@ -209,9 +212,9 @@ def _near_nodes(edges: Array, scale: float) -> tuple[Array, Array, Array]:
 
 
 def _far_nodes(edges: Array) -> tuple[Array, Array]:
-    """Nodes along edges that are short against their distance, as for `_near_nodes`; the variable is t itself."""
+    """Nodes along edges that are short against their distance, as for `near_nodes`; the variable is t itself."""
     h, length, start, stop = _lines(edges)
-    node, weight = _FAR_RULE
+    node, weight = FAR_RULE
     t = start[:, None] + (stop - start)[:, None] * (node + 1) / 2
     square = h[:, None] ** 2 + t**2
     r = np.sqrt(square)
@@ -225,7 +228,7 @@ def _is_near(edges: Array, width: float) -> NDArray[np.bool_]:
         return np.minimum(edges[0] ** 2 + edges[1] ** 2, edges[2] ** 2 + edges[3] ** 2) < 9 * width**2
 
 
-def _feature(rad: Array, width: float) -> float:
+def feature(rad: Array, width: float) -> float:
     """Width that the nodes near the centre have to resolve."""
     return float(min(rad[len(rad) // 8], width))
 
@@ -269,7 +272,7 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, 
     turn = np.zeros(edges.shape[1])
     valid = np.isfinite(edges).all(axis=0)
     near = _is_near(edges, width) & valid
-    r, factors, turn[near] = _near_nodes(edges[:, near], _feature(rad, width))
+    r, factors, turn[near] = near_nodes(edges[:, near], feature(rad, width))
     # s: edge, q: node on it, c: term, n: profile
     along[near] = np.einsum("sqc,sqcn->sn", factors, table[np.searchsorted(rad, r)]) - turn[near][:, None] * last
     far = np.flatnonzero(valid & ~near)
@@ -288,69 +291,7 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, 
     return out * np.where(whole, np.sign(np.nansum(area)), 0.0)
 
 
-def edge_integrals(
-    edges: Array,
-    rad: Array,
-    width: float,
-    coefficients: Array,
-    which: NDArray[np.intp],
-    profile: NDArray[np.intp],
-) -> Array:
-    """Integrate radial profiles along edges as `pixel_integrals` does, for chosen pairs of edge and profile.
-
-    Parameters
-    ----------
-    edges : ndarray, shape (4, edge)
-        x and y of the start, x and y of the end.
-    rad, width
-        As for `pixel_integrals`.
-    coefficients : ndarray, shape (k, 3, n, rad + 1)
-        Of k sets of profiles.
-    which, profile : ndarray of int, shape (pair,)
-        The edge and the profile of each pair.
-
-    Returns
-    -------
-    ndarray, shape (k, pair)
-        Integrals of G dphi, less the part of G beyond the last radius.
-    """
-    sets, _, n, segments = coefficients.shape
-    last = coefficients[:, 0, :, -1]
-    inner = coefficients[:, 0] - last[:, :, None]
-    x_0, y_0, x_1, y_1 = edges
-    dx, dy = x_1 - x_0, y_1 - y_0
-    first = x_0 * x_0 + y_0 * y_0
-    cross, along, square_length = x_0 * dy - y_0 * dx, 2 * (x_0 * dx + y_0 * dy), dx * dx + dy * dy
-    out = np.zeros((sets, which.size))
-    start = profile * segments
-    tables = [(inner[k].ravel(), coefficients[k, 1].ravel(), coefficients[k, 2].ravel()) for k in range(sets)]
-    segment = _segments(rad)
-    # The same rule as in `_far_nodes`, one node of all edges after the other: arrays in a row are read fastest.
-    for node, weight in zip(*_FAR_RULE, strict=True):
-        u = (node + 1) / 2
-        square = np.maximum(first + u * (along + u * square_length), _TINY)
-        r, w = np.sqrt(square), cross * (weight / 2)
-        rows = segment(r).take(which)
-        rows += start
-        factors = [(w / square).take(which), (w / 2).take(which), (w * r / 3).take(which)]
-        for k in range(sets):
-            for factor, table in zip(factors, tables[k], strict=True):
-                values = table.take(rows)
-                values *= factor
-                out[k] += values
-    near = np.minimum(first, x_1 * x_1 + y_1 * y_1) < 9 * width**2
-    pairs = np.flatnonzero(near.take(which))
-    if pairs.size:
-        table = coefficients.transpose(0, 2, 3, 1).reshape(sets, n * segments, 3)
-        r, factors_near, turn = _near_nodes(edges[:, near], _feature(rad, width))
-        own = (np.cumsum(near) - 1)[which[pairs]]
-        rows_near = start[pairs][:, None] + np.searchsorted(rad, r)[own]
-        there = np.einsum("pqc,kpqc->kp", factors_near[own], table[:, rows_near])
-        out[:, pairs] = there - turn[own] * last[:, profile[pairs]]
-    return out
-
-
-def _segments(rad: Array) -> Callable[[Array], NDArray[np.intp]]:
+def segments(rad: Array) -> Callable[[Array], NDArray[np.intp]]:
     """Return what finds the segments of radii; either one at a border, where integrals are continuous."""
     step = (rad[-1] - rad[0]) / max(rad.size - 1, 1)
     if rad.size < 3 or np.abs(np.diff(rad) - step).max() > 1e-9 * step:

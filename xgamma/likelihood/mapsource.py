@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import Axis
 from xgamma.kernels import radial
+from xgamma.kernels.sphere import rotation_slopes
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
 from xgamma.likelihood.lookup import Lookups, exposure_of
@@ -112,7 +113,7 @@ class MapSource:
         jacobian = self.spectrum.jacobian(x) if order else np.zeros((0, self.spectrum.size))
         bends = self.spectrum.bends(x) if order > 1 else []
         fluxes = np.stack([self.spectrum(x), *jacobian, *(row for *_, row in bends)])
-        evaluate: Callable[[Any, Array], Fixed] = self._about_point
+        evaluate: Callable[[Any, Array], Fixed]
         home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
         if shape is not None:
             evaluate = partial(self._shaped, shape)
@@ -125,12 +126,17 @@ class MapSource:
                 return evaluated(self.bins, there, self.energy_true, fluxes, plans)
 
         start = model
-        fixed = evaluate(model, fluxes) if home is None else self._at_place(home, fluxes)
+        moves: list[tuple[int, Array, float]] = []
+        if home is None:
+            fixed = evaluate(model, fluxes)
+        elif moving:
+            fixed, moves = self._moving(home, fluxes, model, free)
+        else:
+            fixed = self._at_place(home, fluxes)
         unit = np.eye(len(fluxes))
         rows = [(own.slot, row) for own, row in zip(self.spectrum.free, unit[1:], strict=False)]
         pairs = [(i, j, row) for (i, j, _), row in zip(bends, unit[1 + len(jacobian) :], strict=True)]
-        moves = []
-        for slot, stencil in self._stencils(x, model, free) if moving else []:
+        for slot, stencil in self._stencils(x, model, free) if moving and home is None else []:
             there = [(weight, evaluate(moved, fluxes[:1])) for weight, moved in stencil]
             column = np.sum([weight * part.matrix[:, 0] for weight, part in there], axis=0)
             moves.append((slot, column, float(sum(weight * part.total[0] for weight, part in there))))
@@ -214,20 +220,31 @@ class MapSource:
         profiles = self.lookups.profiles(*lonlat) if self.common["use_psf"] else None
         return self.payload.edisp if edisp is None else edisp, profiles
 
-    def _place(self, model: Any, near: bool = False) -> Place | None:
+    def _place(self, model: Any) -> Place | None:
         """Where a point source is; None where it has to be evaluated on a window of its own."""
-        return None if self.point is None else self.point.place(*self._lonlat(model), near)
-
-    def _about_point(self, model: Any, fluxes: Array) -> Fixed:
-        """Return counts of a point source next to one that is in the window, for k fluxes."""
-        place = self._place(model, near=True)
-        assert place is not None
-        return self._at_place(place, fluxes)
+        return None if self.point is None else self.point.place(*self._lonlat(model))
 
     def _at_place(self, place: Place, fluxes: Array) -> Fixed:
         """Return counts of a point source for k fluxes."""
         assert self.point is not None
         return self._fixed(self.point, *self.point.counts(place, fluxes))
+
+    def _moving(
+        self, place: Place, fluxes: Array, model: Any, free: NDArray[np.bool_] | None
+    ) -> tuple[Fixed, list[tuple[int, Array, float]]]:
+        """Return what `_at_place` does, and the derivatives for the first flux by position."""
+        assert self.point is not None
+        found, columns, totals = self.point.moving(place, fluxes)
+        totals = totals - columns[self.point.bare].sum(axis=0)
+        # Of the direction in the frame of the map, with respect to that of the model.
+        lon, lat = self._lonlat(model)
+        slopes = np.linalg.inv(rotation_slopes(lon, lat, self.common["rotation"]))
+        moves = []
+        for own in self.spatial.free:
+            if free is None or free[own.slot]:
+                along = slopes[:, _POSITION.index(own.name)] * np.radians(own.factor)
+                moves.append((own.slot, columns @ along, float(totals @ along)))
+        return self._fixed(self.point, *found), moves
 
     @property
     def _may_move(self) -> bool:

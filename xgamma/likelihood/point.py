@@ -9,24 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xgamma.kernels import radial
+from xgamma.kernels import edges, radial
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.lookup import Lookups, Table
 from xgamma.likelihood.nearby import Nearby, nearby_of
 from xgamma.predict.component import Component
 from xgamma.predict.response import Response
 from xgamma.predict.tile import ROUNDING
-from xgamma.predict.window import Window, pixel_steps
+from xgamma.predict.window import Window, pixel_sizes
 
 __all__ = ["Place", "PointWindow", "point_limits", "point_window"]
 
 Array = NDArray[np.float64]
 
-_SMALL = 1e-3
-_SERIES = (1.0, 1 / 6, 3 / 40, 5 / 112, 35 / 1152, 63 / 2816)
-"""For squares of sines up to 1e-3 the next term is below 1e-19."""
 _MARGIN = 0.15
 """By which part of the reach of the PSF a source may move before the window is made anew."""
+_STEP = 5e-4
+"""Step in pixels of differences of the responses."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,14 @@ class PointWindow:
         Those of the edges.
     edges : ndarray of int, shape (2, edge)
         Corners at which each edge starts and stops.
-    which, energy : ndarray of int, shape (pair,)
-        Edge and energy of each pair.
+    used : slice
+        The energies that the mask holds.
     four : ndarray of int, shape (4, bin)
-        Pairs of each bin: right and left edge, upper and lower edge.
-    border, signs : ndarray
-        Pairs along the border of the mask, and whether they add or take away.
+        Edges of each bin: right and left, upper and lower.
+    border, border_energy : ndarray of int
+        Edges along the border of the mask, and which of the energies used they belong to.
+    signs : ndarray
+        Whether they add or take away.
     sign : float
         Orientation of the pixels on the sky.
     sky : SkyGrid
@@ -94,6 +95,8 @@ class PointWindow:
         The responses.
     exposure : Table or None
         The exposure around the source in cm2 s; None where none applies.
+    area : ndarray, shape (rad,)
+        What turns a profile into its integral over the plane.
     common : Response
         What stands in for responses that do not apply.
     use_psf, use_edisp : bool
@@ -113,15 +116,16 @@ class PointWindow:
     grid: Array
     corners: Array
     edges: NDArray[np.intp]
-    which: NDArray[np.intp]
-    energy: NDArray[np.intp]
+    used: slice
     four: NDArray[np.intp]
     border: NDArray[np.intp]
+    border_energy: NDArray[np.intp]
     signs: Array
     sign: float
     sky: Any
     lookups: Lookups
     exposure: Table | None
+    area: Array
     common: Response
     use_psf: bool
     use_edisp: bool
@@ -134,8 +138,7 @@ class PointWindow:
         out = [y, x]
         for table in (*tables, self.exposure):
             out += [np.zeros_like(y), np.zeros_like(y)] if table is None else table.labels(lon, lat)
-        width = [np.radians(max(pixel_steps(self.sky, *place))) for place in zip(y, x, strict=True)]
-        return np.stack([*out, np.array(width)])
+        return np.stack([*out, np.radians(pixel_sizes(self.sky, y, x).max(axis=0))])
 
     def place(self, lon: float, lat: float, near: bool = False) -> Place | None:
         """Look up what there is at a position in deg in the frame of the map.
@@ -167,75 +170,99 @@ class PointWindow:
 
     def counts(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
         """Return counts (bin, k) of a source for k fluxes (k, energy_true), and their sums (k,) over the mask."""
-        response, nenergy = place.response, len(self.inside)
-        assert response.profiles is not None
-        scaled = fluxes if place.exposure is None else fluxes * place.exposure
-        weights = (scaled.T[:, :, None] * response.edisp[:, None, :]).reshape(response.edisp.shape[0], -1)
-        spread = _spread(weights, response, nenergy)
-        corner_x, corner_y = _project(self.corners, *place.lonlat)
-        start, stop = self.edges
-        edges = np.empty((4, start.size))
-        for out, corner, end in zip(
-            edges, (corner_x, corner_y, corner_x, corner_y), (start, start, stop, stop), strict=True
-        ):
-            corner.take(end, out=out, mode="clip")
-        along = radial.edge_integrals(edges, response.rad, place.width, spread, self.which, self.energy)
-        last = spread[:, 0, :, -1]
-        right, left, upper, lower = self.four
-        image = np.stack([part.take(right) - part.take(left) - part.take(upper) + part.take(lower) for part in along])
+        (counts, total), *_ = self._counts(place, fluxes, ())
+        return counts, total
+
+    def moving(self, place: Place, fluxes: Array) -> tuple[tuple[Array, Array], Array, Array]:
+        """Return what `counts` does, and derivatives for the first flux along longitude and latitude in rad.
+
+        They are the last dim of counts (bin, 2) and sums (2,).
+        """
+        lon, lat = np.degrees(place.lonlat)
+        step = _STEP * np.degrees(place.width)
+        steps = (step / max(np.cos(place.lonlat[1]), 1e-6), 0.0), (0.0, step)
+        around = []
+        for along_lon, along_lat in steps:
+            sides = [self.place(lon + sign * along_lon, lat + sign * along_lat, near=True) for sign in (1, -1)]
+            assert sides[0] is not None and sides[1] is not None
+            around.append((sides[0], sides[1], 2 * np.radians(along_lon + along_lat)))
+        found, *slopes = self._counts(place, fluxes, tuple(around))
+        counts, totals = zip(*slopes, strict=True)
+        return found, np.stack([part[:, 0] for part in counts], axis=1), np.concatenate(totals)
+
+    def _counts(
+        self, place: Place, fluxes: Array, around: tuple[tuple[Place, Place, float], ...]
+    ) -> list[tuple[Array, Array]]:
+        """Return counts and sums for the fluxes, and their derivatives for the first one.
+
+        Around are pairs of places next to it along longitude and latitude, with their distances in rad.
+        """
+        mixed, noise = self._mixed(place, fluxes)
+        size, nenergy = len(mixed), len(mixed) // len(fluxes)
+        # Those of a move are of the responses, which vary linearly, and of the directions.
+        sides = [[self._mixed(side, fluxes[:1])[0] for side in pair] for *pair, _ in around]
+        steps = [(high - low) / distance for (high, low), (*_, distance) in zip(sides, around, strict=True)]
+        rad = place.response.rad
+        table, last = edges.table_of(np.concatenate([mixed, *steps]), rad)
+        plane = edges.project(self.corners, *place.lonlat, slopes=bool(around))
+        rule, *rules = edges.edge_rules(plane, self.edges, rad, place.width)
+        along = rule.along(table, last)
+        parts = [along[:, :size]]
+        if rules:
+            first, first_last = np.ascontiguousarray(table[:, :nenergy]), last[:nenergy]
+        for i, slope in enumerate(rules):
+            start = size + i * nenergy
+            parts.append(slope.along(first, first_last) + along[:, start : start + nenergy])
         row, column = round(place.y) - 1, round(place.x) - 1
         j, i = row - self.window.y_0, column - self.window.x_0
-        around = self.grid[j : j + 4, i : i + 4]
-        turn = radial.turns(*(v.reshape(4, 4) for v in _project(around.reshape(-1, 3).T, *place.lonlat)))
+        corners = edges.project(self.grid[j : j + 4, i : i + 4].reshape(-1, 3).T, *place.lonlat)
+        turn = radial.turns(corners.x.reshape(4, 4), corners.y.reshape(4, 4))
+        # The mask under the nine pixels around the source, of which those on it are turned around.
+        turned = (self.inside[self.used, j : j + 3, i : i + 3] * turn).sum(axis=(1, 2))
         dy, dx = self.y - row, self.x - column
         near = np.flatnonzero((dy >= 0) & (dy < 3) & (dx >= 0) & (dx < 3))
-        image[:, near] += turn[dy[near], dx[near]] * last[:, self.e[near]]
-        image *= self.sign
-        noise = ROUNDING * np.abs(weights).sum(axis=0).reshape(-1, nenergy)
-        image[np.abs(image) <= noise.take(self.e, axis=1)] = 0.0
-        # The mask under the nine pixels around the source, of which those on it are turned around.
-        total = last @ (self.inside[:, j : j + 3, i : i + 3] * turn).sum(axis=(1, 2))
-        if self.border.size:
-            total = total + along[:, self.border] @ self.signs
-        return image.T, self.sign * total
+        turn_near, rows = self.sign * turn[dy[near], dx[near]], rule.row.take(self.four)
+        energy, out, start = self.e - self.used.start, [], 0
+        signs = self.sign * np.array([1.0, -1.0, -1.0, 1.0])
+        for part in parts:
+            last_part = last[start : start + part.shape[1]].reshape(-1, nenergy)
+            start += part.shape[1]
+            flat, index = part.ravel(), rows * part.shape[1] + energy
+            image = np.empty((len(last_part), index.shape[1]))
+            for one, values in enumerate(last_part):
+                np.dot(signs, flat.take(index + one * nenergy), out=image[one])
+                image[one, near] += turn_near * values.take(energy[near])
+            total = last_part @ turned
+            if self.border.size:
+                borders = part.reshape(len(part), -1, nenergy)[rule.row[self.border], :, self.border_energy]
+                total = total + self.signs @ borders
+            out.append((image.T, self.sign * total))
+        image = out[0][0].T
+        image[np.abs(image) <= noise.take(energy, axis=1)] = 0.0
+        return out
 
-
-def _spread(weights: Array, response: Response, nenergy: int) -> Array:
-    """Coefficients (k, 3, energy, rad + 1) of the profiles in each reconstructed energy, times the counts."""
-    assert response.profiles is not None
-    profiles, rad = response.profiles, response.rad
-    norm = profiles @ radial.integral_weights(rad)
-    share = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
-    if response.reconstructed:
-        mixed = (weights.sum(axis=0).reshape(-1, nenergy) * share)[:, :, None] * profiles
-        mixed = mixed.reshape(-1, rad.size)
-    else:
+    def _mixed(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
+        """Profiles (k * energy, rad) in the energies used, times the counts, and what counts are rounding."""
+        response = place.response
+        profiles = response.profiles
+        assert profiles is not None
+        scaled = fluxes if place.exposure is None else fluxes * place.exposure
+        edisp = response.edisp[:, self.used]
+        weights = (scaled.T[:, :, None] * edisp[:, None, :]).reshape(len(edisp), -1)
+        norm = profiles @ self.area
+        share = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
+        noise = ROUNDING * np.abs(weights).sum(axis=0).reshape(len(fluxes), -1)
+        if response.reconstructed:
+            share, profiles = share[self.used], profiles[self.used]
+            mixed = (weights.sum(axis=0).reshape(len(fluxes), -1) * share)[:, :, None] * profiles
+            return mixed.reshape(-1, self.area.size), noise
         # Polynomials are linear in the profiles, which are mixed first: m: flux and reconstructed energy
-        mixed = (weights * share[:, None]).T @ profiles
-    return radial.polynomials(mixed, rad).reshape(3, -1, nenergy, rad.size + 1).transpose(1, 0, 2, 3)
+        return (weights * share[:, None]).T @ profiles, noise
 
 
 def _vectors(lon: Array, lat: Array) -> Array:
     lon, lat = np.radians(lon), np.radians(lat)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
-def _project(vectors: Array, lon_0: float, lat_0: float) -> tuple[Array, Array]:
-    """Place unit vectors (3, n) on the plane tangent at a position, as `xgamma.kernels.radial.tangent_plane` does."""
-    sin_lon, cos_lon, sin_lat, cos_lat = math.sin(lon_0), math.cos(lon_0), math.sin(lat_0), math.cos(lat_0)
-    east, north = [-sin_lon, cos_lon, 0.0], [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat]
-    x, y = np.array([east, north]) @ vectors
-    square = x * x + y * y
-    if square.max(initial=0.0) < _SMALL and np.dot([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat], vectors[:, 0]) > 0:
-        # The series of arcsin(s) / s.
-        scale = np.full_like(square, _SERIES[-1])
-        for term in _SERIES[-2::-1]:
-            scale *= square
-            scale += term
-        return x * scale, y * scale
-    cosine, sine = np.array([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat]) @ vectors, np.sqrt(square)
-    scale = np.divide(np.arctan2(sine, cosine), sine, out=np.ones_like(sine), where=sine > 0)
-    return x * scale, y * scale
 
 
 def _mask(bins: Bins, window: Window) -> NDArray[np.bool_]:
@@ -279,37 +306,37 @@ def point_window(
         return None
     vectors = _vectors(lon, lat).reshape(-1, 3)
     centre = row - window.y_0, column - window.x_0
-    corner_x, corner_y = _project(vectors.T, *map(float, np.radians([lon[centre], lat[centre]])))
-    corner_x, corner_y = corner_x.reshape(ny + 1, nx + 1), corner_y.reshape(ny + 1, nx + 1)
+    plane = edges.project(vectors.T, float(np.radians(lon[centre])), float(np.radians(lat[centre])))
+    corner_x, corner_y = plane.x.reshape(ny + 1, nx + 1), plane.y.reshape(ny + 1, nx + 1)
     dx, dy = np.diff(corner_x, axis=1)[:-1], np.diff(corner_y, axis=0)[:, :-1]
     area = dx * dy - np.diff(corner_y, axis=1)[:-1] * np.diff(corner_x, axis=0)[:, :-1]
     index = bins.within(window)
     e, j, i = bins.e[index], bins.y[index] - window.y_0, bins.x[index] - window.x_0
-    nenergy = bins.inside.shape[0]
     number = (ny + 1) * nx
     size = number + ny * (nx + 1)
-    # Edges along rows come first, then those along columns; pairs of an energy lie side by side.
+    # Edges along rows come first, then those along columns.
     four = np.stack([number + j * (nx + 1) + i + 1, number + j * (nx + 1) + i, (j + 1) * nx + i, j * nx + i])
-    keys, signs = [(four + size * e).ravel()], []
+    keys, energies, signs = [four.ravel()], [], []
     around = _mask(bins, window.grow(1, 1)).astype(np.int8)
-    for energy in range(nenergy):
-        one = around[energy]
+    held = np.flatnonzero(bins.inside.any(axis=(1, 2)))
+    used = slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 1)
+    for energy, one in enumerate(around[used]):
         # A pixel counts its lower edge up and its upper edge down; of two neighbours inside both cancel.
         rows = (one[1:, 1:-1] - one[:-1, 1:-1]).ravel()
         columns = (one[1:-1, :-1] - one[1:-1, 1:]).ravel()
         both = np.concatenate([rows, columns])
         found = np.flatnonzero(both)
-        keys.append(found + size * energy)
+        keys.append(found)
+        energies.append(np.full(found.size, energy))
         signs.append(both[found].astype(np.float64))
-    pairs, parts = _numbered(keys, nenergy * size)
-    edge_ids, (which,) = _numbered([pairs % size], size)
+    edge_ids, parts = _numbered(keys, size)
     j, i = np.divmod(edge_ids, nx)
     start = j * (nx + 1) + i
     upright = edge_ids >= number
     j, i = np.divmod(edge_ids - number, nx + 1)
     start = np.where(upright, j * (nx + 1) + i, start)
     stop = start + np.where(upright, nx + 1, 1)
-    used, ends = _numbered([start, stop], len(vectors))
+    kept, ends = _numbered([start, stop], len(vectors))
     out = PointWindow(
         window=window,
         inner=inner,
@@ -320,17 +347,18 @@ def point_window(
         bare=np.flatnonzero(bins.bare[index]),
         inside=around[:, 1:-1, 1:-1].astype(bool),
         grid=vectors.reshape(ny + 1, nx + 1, 3),
-        corners=np.ascontiguousarray(vectors[used].T),
+        corners=np.ascontiguousarray(vectors[kept].T),
         edges=np.stack(ends),
-        which=which,
-        energy=pairs // size,
+        used=used,
         four=parts[0].reshape(4, -1),
         border=np.concatenate(parts[1:]),
+        border_energy=np.concatenate(energies),
         signs=np.concatenate(signs),
         sign=float(np.sign(area.sum())),
         sky=grid,
         lookups=lookups,
         exposure=exposure,
+        area=radial.integral_weights(common.rad),
         common=common,
         use_psf=component.use_psf,
         use_edisp=component.use_edisp,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid
 from xgamma.kernels import radial
 
-__all__ = ["Window", "around", "on_plane", "pixel_steps", "profile_integrals"]
+__all__ = ["Window", "around", "on_plane", "pixel_sizes", "pixel_steps", "profile_integrals"]
 
 Array = NDArray[np.float64]
 
@@ -88,25 +88,30 @@ def around(y: float, x: float, steps: tuple[float, float], radius: float) -> Win
 
 
 def pixel_steps(grid: SkyGrid, y: float, x: float) -> tuple[float, float]:
-    """Distances in deg between neighbouring rows and columns at a position.
+    """Distances in deg between neighbouring rows and columns at a position, see `pixel_sizes`."""
+    steps = pixel_sizes(grid, np.array([y]), np.array([x]))
+    return float(steps[0, 0]), float(steps[1, 0])
+
+
+def pixel_sizes(grid: SkyGrid, y: Array, x: Array) -> Array:
+    """Distances in deg between neighbouring rows and columns at positions (n,), shape (2, n).
 
     They are measured across lines of equal labels, so that a window of ``n`` rows covers ``n`` steps whatever the shear
     of the projection. At its border, where the sky lies on one side alone, they are measured there; where there is none
     at all, they are those at the reference point.
     """
-    lon, lat = (
-        np.radians(v)
-        for v in grid.labels_to_lonlat(y + np.array([0, 0.5, -0.5, 0, 0]), x + np.array([0, 0, 0, 0.5, -0.5]))
-    )
+    steps_y, steps_x = np.array([[0, 0.5, -0.5, 0, 0], [0, 0, 0, 0.5, -0.5]])[:, :, None]
+    lon, lat = (np.radians(v) for v in grid.labels_to_lonlat(y + steps_y, x + steps_x))
     px, py = radial.tangent_plane(lon[1:], lat[1:], lon[0], lat[0])
     for part in (px, py):
         opposite = -part[[1, 0, 3, 2]]
         part[:] = np.where(np.isfinite(part), part, opposite)
-    jacobian = np.array([[py[0] - py[1], py[2] - py[3]], [px[0] - px[1], px[2] - px[3]]])
-    if not np.isfinite(jacobian).all():
-        return grid.pixel_scale
-    inverse = np.linalg.inv(jacobian)
-    return float(np.degrees(1 / np.hypot(*inverse[0]))), float(np.degrees(1 / np.hypot(*inverse[1])))
+    a, b, c, d = py[0] - py[1], py[2] - py[3], px[0] - px[1], px[2] - px[3]
+    # The inverse of the matrix a, b, c, d has the rows (d, -b) and (-c, a) over its determinant.
+    determinant = np.abs(a * d - b * c)
+    with np.errstate(invalid="ignore"):
+        out = np.degrees(determinant / np.stack([np.hypot(b, d), np.hypot(a, c)]))
+    return np.where(np.isfinite(a + b + c + d), out, np.array(grid.pixel_scale)[:, None])
 
 
 def profile_integrals(
