@@ -102,6 +102,26 @@ def test_power_law_in_energy(tmp_path):
     model.evaluate("0 deg", "0 deg", "1 GeV")
 
 
+@pytest.mark.parametrize("name", ["ENERGY", "ENERGY_TRUE"])
+@pytest.mark.parametrize("edges", [True, False])
+def test_axis_of_either_name(tmp_path, name, edges):
+    """Cubes over true energy have its columns, with the edges of bins or with nodes."""
+    path = tmp_path / "cube.fits"
+    limits = np.geomspace(0.1, 10.0, 4)
+    center = np.sqrt(limits[1:] * limits[:-1])
+    write_map(path, 3e-6 * center[:, None, None] ** -2.3 * np.ones((3, 8, 10)), unit="TeV-1 s-1 cm-2 sr-1")
+    low, high = ("E_MIN", "E_MAX") if name == "ENERGY" else (f"{name}_MIN", f"{name}_MAX")
+    columns = {name: center} | ({low: limits[:-1], high: limits[1:]} if edges else {})
+    made = [fits.Column(key, "D", unit="TeV", array=values) for key, values in columns.items()]
+    with fits.open(path, mode="append") as hdus:
+        hdus.append(fits.BinTableHDU.from_columns(made, name="PRIMARY_BANDS"))
+    fits.setval(path, "BANDSHDU", value="PRIMARY_BANDS")
+    model = TemplateSpatialModel(path, normalize=False)
+    e = np.array([0.12, 0.9, 8.0])
+    inside = edges | ((e > center[0]) & (e < center[-1]))
+    np.testing.assert_allclose(model.evaluate_lonlat(0.1, 0.1, e), np.where(inside, 3e-6 * e**-2.3, 0), rtol=1e-6)
+
+
 def test_planes_without_signal_are_zero(tmp_path):
     data = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
     path = write_map(tmp_path / "cube.fits", data, unit="", energy=[100.0, 1000.0])

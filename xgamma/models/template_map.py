@@ -210,13 +210,17 @@ def _energies(hdu: Any, n: int) -> tuple[np.ndarray, tuple[float, float]]:
         scale = float(unit_of(columns[name].unit or "MeV", f"column {name}").to("TeV"))
         return np.asarray(hdu.data[columns[name].name], dtype=float) * scale
 
-    edges = (read("E_MIN"), read("E_MAX")) if {"E_MIN", "E_MAX"} <= columns.keys() else None
-    if "ENERGY" in columns:
-        energy = read("ENERGY")
+    # Axes of true energy have columns of their own names.
+    names = [("ENERGY", "E_MIN", "E_MAX"), ("ENERGY_TRUE", "ENERGY_TRUE_MIN", "ENERGY_TRUE_MAX")]
+    found = [part for part in names if columns.keys() & set(part)]
+    center, low, high = found[0] if found else names[0]
+    edges = (read(low), read(high)) if {low, high} <= columns.keys() else None
+    if center in columns:
+        energy = read(center)
     elif edges is not None:
         energy = np.sqrt(edges[0] * edges[1])
     else:
-        raise ValueError(f"table {hdu.name!r} has no column ENERGY; it has: {', '.join(columns)}")
+        raise ValueError(f"table {hdu.name!r} has no column ENERGY or ENERGY_TRUE; it has: {', '.join(columns)}")
     if energy.shape != (n,) or not (energy > 0).all() or (np.diff(energy) <= 0).any():
         raise ValueError(f"table {hdu.name!r} must have {n} increasing energies, one for each plane")
     return energy, (energy[0], energy[-1]) if edges is None else (edges[0][0], edges[1][-1])
