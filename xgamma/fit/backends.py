@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from xgamma.fit.objective import Objective
 from xgamma.fit.start import Start
 
-__all__ = ["BACKENDS", "Backend", "Outcome", "Settings"]
+__all__ = ["BACKENDS", "Backend", "Outcome", "Settings", "check_backend"]
 
 Array = NDArray[np.float64]
 
@@ -55,14 +57,25 @@ class Outcome:
     message: str
 
 
-def _minuit(objective: Objective, start: Start, settings: Settings) -> Outcome:
-    try:
-        from iminuit import Minuit
-    except ImportError as error:
+def check_backend(name: str) -> None:
+    """Check that what a minimiser needs is installed, without loading it.
+
+    Raises
+    ------
+    ImportError
+        If it is not.
+    """
+    module = BACKENDS[name].module
+    if sys.modules.get(module) is None and importlib.util.find_spec(module) is None:
         raise ImportError(
-            "The backend 'minuit' needs iminuit, which is in the extra 'fit': pip install 'xgamma[fit]'. "
+            f"The backend '{name}' needs {module}, which is in the extra 'fit': pip install 'xgamma[fit]'. "
             "Fit(backend='scipy') does without it."
-        ) from error
+        )
+
+
+def _minuit(objective: Objective, start: Start, settings: Settings) -> Outcome:
+    from iminuit import Minuit
+
     scale, begin = start.scale, _inside(start)
     minuit = Minuit(
         lambda v: objective.value(v * scale),
@@ -129,14 +142,17 @@ class Backend:
         Goes from a start to what may be a minimum.
     options : tuple of str or None
         Names of the options that a user may pass; None for any.
+    module : str
+        What it needs.
     """
 
     minimise: Callable[[Objective, Start, Settings], Outcome]
     options: tuple[str, ...] | None
+    module: str
 
 
 BACKENDS = {
-    "minuit": Backend(_minuit, ("print_level", "precision", "throw_nan", "ncall", "iterate", "use_simplex")),
-    "scipy": Backend(_scipy, None),
+    "minuit": Backend(_minuit, ("print_level", "precision", "throw_nan", "ncall", "iterate", "use_simplex"), "iminuit"),
+    "scipy": Backend(_scipy, None, "scipy"),
 }
 """The minimisers by name."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.fit.result import FitResult, matrix
+from xgamma.fit.result import FitResult
 from xgamma.io.atomic import local_path, write_beside
 from xgamma.io.errors import FileFormatError
 from xgamma.models import Models
@@ -37,15 +37,13 @@ def _head(result: FitResult) -> dict[str, Any]:
 
 def to_yaml(result: FitResult) -> str:
     """Return a result as YAML text, without the trace; numbers keep all their digits."""
-    names = [str(name) for name in result.stat_sums["dataset"].values]
-    sums = [float(stat) for stat in result.stat_sums.values]
     data = {
         "format": FORMAT,
         "format_version": VERSION,
         **_head(result),
         "at_limit": list(result.at_limit),
-        "datasets": [{"name": name, "stat_sum": stat} for name, stat in zip(names, sums, strict=True)],
-        "covariance": {"parameters": list(result.names), "matrix": result.covariance.values.tolist()},
+        "datasets": [{"name": name, "stat_sum": stat} for name, stat in result._stat_sums],
+        "covariance": {"parameters": list(result.names), "matrix": result._covariance.tolist()},
         "models": result.models.to_dict(full_output=True),
     }
     return dump(data)
@@ -63,12 +61,9 @@ def from_yaml(text: str, source: str = "the result") -> FitResult:
         data = load(text, source)
         _check_format(data, source)
         datasets = data["datasets"]
-        sums = xr.Dataset(
-            {"stat_sums": ("dataset", np.array([float(entry["stat_sum"]) for entry in datasets]))},
-            coords={"dataset": [str(entry["name"]) for entry in datasets]},
-        )
+        sums = tuple((str(entry["name"]), float(entry["stat_sum"])) for entry in datasets)
         covariance = np.array(data["covariance"]["matrix"], dtype=float)
-        return _build(data, dump(data["models"]), covariance, sums["stat_sums"], tuple(data["at_limit"]), None, source)
+        return _build(data, dump(data["models"]), covariance, sums, tuple(data["at_limit"]), None, source)
     except FileFormatError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -86,22 +81,20 @@ def _build(
     data: Any,
     models: str,
     covariance: np.ndarray,
-    sums: xr.DataArray,
+    sums: tuple[tuple[str, float], ...],
     at_limit: tuple[str, ...],
     trace: xr.Dataset | None,
     source: str,
 ) -> FitResult:
     best = Models.from_yaml(models, read_only=True, source=source)
     n = len(best.parameters.free_unique_parameters)
-    covariance = covariance.reshape(n, n)
-    sums = sums.rename("stat_sum").assign_attrs(units="", long_name="sum of the fit statistic")
     return FitResult(
         **{key: kind(data[key]) for key, kind in _NUMBERS.items()},
         models=best,
-        covariance=matrix(best, covariance),
-        stat_sums=sums,
         at_limit=tuple(str(name) for name in at_limit),
         trace=trace,
+        _covariance=covariance.reshape(n, n),
+        _stat_sums=sums,
     )
 
 
@@ -145,9 +138,8 @@ def from_dataset(ds: xr.Dataset, source: str = "the dataset") -> FitResult:
                 ds["parameter"].values, ds["unit"].values, ds["trace_x"].values.T, strict=True
             ):
                 trace[str(name)] = ("call", column, {"units": str(unit)})
-        sums = xr.DataArray(
-            ds["stat_sums"].values, dims="dataset", coords={"dataset": [str(name) for name in ds["dataset"].values]}
-        )
+        names = (str(name) for name in ds["dataset"].values)
+        sums = tuple(zip(names, ds["stat_sums"].values.tolist(), strict=True))
         at_limit = tuple(str(ds.attrs["at_limit"]).split())
         return _build(ds.attrs, ds.attrs["models"], ds["covariance"].values, sums, at_limit, trace, source)
     except KeyError as error:

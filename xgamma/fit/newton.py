@@ -26,6 +26,8 @@ _ERRORS = 3.0
 _STALLED, _SMALL = 0.01, 1e-4
 """Part of a small expected decrease that a step must give: the edge where a prediction is cut off has a slope on both
 sides."""
+_LAST = 4
+"""Steps after such a small decrease is expected: two lead to a minimum that is smooth, and no number to another."""
 _ROUNDING = 1e-9
 """Relative error of a statistic."""
 
@@ -110,7 +112,15 @@ def spectral(matrix: Array, like: Array) -> Spectral:
     return Spectral(scale, values, vectors)
 
 
-def hessian(objective: Objective, x: Array, scale: Array, lower: Array, upper: Array, free: Flags) -> Array:
+def hessian(
+    objective: Objective,
+    x: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+    free: Flags,
+    found: Expansion | None = None,
+) -> Array:
     """Second derivatives: those that the likelihood knows, and else by differences of the gradient.
 
     Parameters
@@ -121,13 +131,15 @@ def hessian(objective: Objective, x: Array, scale: Array, lower: Array, upper: A
         The point, about the errors, and the limits, beyond which nothing is evaluated.
     free : ndarray of bool, shape (parameter,)
         The parameters to vary; the rows and columns of others are zero.
+    found : Expansion, optional
+        The statistic there, if it is known.
 
     Returns
     -------
     ndarray, shape (parameter, parameter)
         Symmetric.
     """
-    found = objective.expand(x, free)
+    found = objective.expand(x, free) if found is None else found
     out, rough = found.hessian.copy(), found.rough & free
     for i in map(int, np.flatnonzero(rough)):
         step = _STEP * (np.sqrt(2 / out[i, i]) if out[i, i] > 0 else scale[i])
@@ -167,6 +179,7 @@ def approach(
     upper: Array,
     free: Flags,
     near: float,
+    found: Expansion | None = None,
     steps: int = 20,
 ) -> tuple[Array, Expansion]:
     """Go towards the minimum by Newton steps, each with second derivatives of its own.
@@ -186,6 +199,8 @@ def approach(
         The parameters to vary.
     near : float
         Distance to the minimum, as an expected decrease of the statistic, that is near enough.
+    found : Expansion, optional
+        The statistic at the start, if it is known.
     steps : int
         The most steps.
 
@@ -196,7 +211,7 @@ def approach(
     found : Expansion
         The statistic there.
     """
-    found = objective.expand(x, free)
+    found = objective.expand(x, free) if found is None else found
     for _ in range(steps):
         held = ((x <= lower) & (found.gradient > 0)) | ((x >= upper) & (found.gradient < 0))
         move = _step(x, found.gradient, found.hessian, scale, lower, upper, free & ~held)
@@ -231,6 +246,7 @@ def descend(
     lower: Array,
     upper: Array,
     free: Flags,
+    begin: tuple[float, Array] | None = None,
     steps: int = 30,
 ) -> Minimum:
     """Go down by Newton steps from a point near the minimum.
@@ -247,6 +263,8 @@ def descend(
         About the errors, and the limits.
     free : ndarray of bool, shape (parameter,)
         The parameters to vary.
+    begin : (float, ndarray), optional
+        The statistic at the start and its derivatives, if they are known.
     steps : int
         The most steps.
 
@@ -255,14 +273,15 @@ def descend(
     Minimum
         Its `edm` tells whether the minimum was reached.
     """
-    (stat, slope), matrix = objective.value_and_gradient(x), matrix.copy()
-    edm, held = np.inf, np.zeros(x.size, dtype=bool)
+    (stat, slope), matrix = begin or objective.value_and_gradient(x), matrix.copy()
+    edm, held, last = np.inf, np.zeros(x.size, dtype=bool), 0
     for _ in range(steps):
         held = free & (((x <= lower) & (slope > 0)) | ((x >= upper) & (slope < 0)))
         use = np.flatnonzero(free & ~held)
         move = _step(x, slope, matrix, scale, lower, upper, free & ~held)
         edm = -float(slope @ move + 0.5 * move @ matrix @ move)
-        if edm < _GOAL:
+        last += edm < _SMALL
+        if edm < _GOAL or last > _LAST:
             break
         found = _search(objective, x, stat, move, lower, upper)
         if found is None:

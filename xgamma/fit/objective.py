@@ -135,7 +135,7 @@ class Objective:
         """Say where the statistic was no number."""
         assert self.invalid is not None
         values = ", ".join(f"{name} = {v:.6g}" for name, v in zip(self.names, self.invalid, strict=True))
-        parts = self.likelihood.stat_sums(self.invalid)
-        wrong = [str(name) for name, v in zip(parts["dataset"].values, parts.values, strict=True) if not np.isfinite(v)]
+        parts = zip(self.likelihood.datasets, self.likelihood.stats(self.invalid), strict=True)
+        wrong = [name for name, value in parts if not np.isfinite(value)]
         of = f" of dataset {', '.join(map(repr, wrong))}" if wrong else ""
         return f"The statistic{of} is {stat} at {values}."

@@ -39,8 +39,9 @@ def rounded(value: float, error: float) -> tuple[str, str]:
 
 
 def _head(result: FitResult) -> list[tuple[str, str]]:
-    names = ", ".join(str(name) for name in result.stat_sums["dataset"].values[:5])
-    more = "" if result.stat_sums.size <= 5 else f" and {result.stat_sums.size - 5} more"
+    sums = result._stat_sums
+    names = ", ".join(name for name, _ in sums[:5])
+    more = "" if len(sums) <= 5 else f" and {len(sums) - 5} more"
     rows = [
         ("success", str(result.success)),
         ("message", result.message),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xgamma.fit import report
 from xgamma.likelihood import Likelihood
+from xgamma.likelihood.likelihood import labelled_sums
 from xgamma.models import Models
 from xgamma.models.covariance import Correlation
 from xgamma.models.locking import set_locked
@@ -41,10 +42,6 @@ class FitResult:
         Number of evaluations of the statistic and of its gradient.
     models : Models
         The models at the best fit, with errors and correlations; read-only, ``models.copy()`` can be changed.
-    covariance : DataArray, dims (parameter, other)
-        Covariance of the free parameters, in their units (coordinate ``unit``); nan where it is unknown.
-    stat_sums : DataArray, dims (dataset,)
-        The statistic of each dataset, without priors.
     stat_prior : float
         What priors add.
     n_bins : int
@@ -65,20 +62,34 @@ class FitResult:
     nfev: int
     ngrad: int
     models: Models
-    covariance: xr.DataArray
-    stat_sums: xr.DataArray
     stat_prior: float
     n_bins: int
     edm: float
     backend: str
     at_limit: tuple[str, ...] = ()
     trace: xr.Dataset | None = None
+    _covariance: Array = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+    _stat_sums: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     _likelihood: Likelihood | None = field(default=None, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the free parameters, ``model.parameter``."""
-        return tuple(str(name) for name in self.covariance["parameter"].values)
+        return tuple(self.models.parameters.free_unique_parameters.names)
+
+    @property
+    def covariance(self) -> xr.DataArray:
+        """Covariance of the free parameters (parameter, other), in their units (coordinate ``unit``).
+
+        It is nan where it is unknown.
+        """
+        return matrix(self.models, self._covariance)
+
+    @property
+    def stat_sums(self) -> xr.DataArray:
+        """The statistic of each dataset (dataset,), without priors."""
+        names, values = zip(*self._stat_sums, strict=True) if self._stat_sums else ((), ())
+        return labelled_sums(names, values)
 
     @property
     def x(self) -> Array:
@@ -88,7 +99,7 @@ class FitResult:
     @property
     def errors(self) -> Array:
         """Standard errors of the free parameters."""
-        return np.sqrt(np.diag(self.covariance.values))
+        return np.sqrt(np.diag(self._covariance))
 
     @property
     def parameters(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xgamma.fit.backends import BACKENDS, Settings
 from xgamma.fit.objective import Objective, Watch
-from xgamma.fit.result import FitResult, best_models, matrix
+from xgamma.fit.result import FitResult, best_models
 from xgamma.fit.solve import solve
 from xgamma.likelihood import Likelihood
 
@@ -24,10 +24,12 @@ class Fit:
     ----------
     backend : {"minuit", "scipy"}
         The minimiser: MIGRAD of iminuit (extra ``fit``), or `scipy.optimize.minimize`, by default with L-BFGS-B. Both
-        get the gradient of the likelihood. Newton steps then lead on to the minimum itself, and second derivatives
-        there, from differences of the gradient, give the covariance.
+        get the gradient of the likelihood. A fit begins with Newton steps, which know its second derivatives. Where
+        they end in a minimum the fit is done; the minimiser takes over where they do not, and with a strategy or
+        options. Second derivatives at the end give the covariance.
     strategy : {0, 1, 2}
-        Of minuit: fast, default, careful. Errors do not depend on it: they are taken at the end, for any backend.
+        Of minuit: fast, default, careful; above 0 it is called in any case. Errors do not depend on it: they are taken
+        at the end, for any backend.
     tolerance : float
         The fit has converged where the minimum is expected less than 0.002 times this below, as with minuit.
     max_calls : int, optional
@@ -38,8 +40,8 @@ class Fit:
         Whether to tell of progress on the terminal, once a fit lasts longer than two seconds. By default if a person
         watches, that is if the standard error is a terminal.
     options : mapping, optional
-        Passed on to the backend: of minuit ``print_level``, ``precision``, ``throw_nan``, ``ncall``, ``iterate``,
-        ``use_simplex``; of scipy ``method`` and the options of that.
+        Passed on to the backend, which is then called in any case: of minuit ``print_level``, ``precision``,
+        ``throw_nan``, ``ncall``, ``iterate``, ``use_simplex``; of scipy ``method`` and the options of that.
 
     Raises
     ------
@@ -127,14 +129,14 @@ class Fit:
             nfev=objective.n_values,
             ngrad=objective.n_gradients,
             models=best,
-            covariance=matrix(best, found.covariance),
-            stat_sums=likelihood.stat_sums(found.x),
             stat_prior=likelihood.prior(found.x),
             n_bins=sum(likelihood.n_bins),
             edm=found.edm,
             backend=self.backend,
             at_limit=found.at_limit,
             trace=trace,
+            _covariance=found.covariance,
+            _stat_sums=tuple(zip(likelihood.datasets, likelihood.stats(found.x), strict=True)),
             _likelihood=likelihood,
         )
 

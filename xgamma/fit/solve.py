@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xgamma.fit.backends import BACKENDS, Outcome, Settings
+from xgamma.fit.backends import BACKENDS, Outcome, Settings, check_backend
 from xgamma.fit.newton import Minimum, approach, descend, hessian, spectral
 from xgamma.fit.objective import Objective, Stopped
 from xgamma.fit.start import Start, limits_of, norms_of, scale_of, start_of
+from xgamma.likelihood.expansion import Expansion
 
 __all__ = ["Solution", "solve"]
 
@@ -88,13 +89,17 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
         if not np.isfinite(stat):
             return _stopped(x, stat, f"Nothing was fitted: no parameter is free, and the statistic is {stat}.")
         return Solution(x, stat, np.zeros((0, 0)), True, f"Nothing was fitted: no parameter is free.{note}", 0.0)
-    outcome, failure = None, ""
+    outcome, failure = Outcome(x, True, ""), ""
     begin = np.clip(x, *limits_of(likelihood))
+    check_backend(backend)
     try:
         objective.value(begin)
-        start = _near(objective, start_of(objective))
-        outcome = BACKENDS[backend].minimise(objective, start, settings)
-        found = _refined(objective, start, outcome)
+        start, known = _near(objective, *start_of(objective))
+        found = _refined(objective, start, start.x, known)
+        if settings.strategy or settings.options or not _reached(found, start, settings):
+            # From the nearest point, to which a minimiser may have to be led along a valley.
+            outcome = BACKENDS[backend].minimise(objective, replace(start, x=found.x), settings)
+            found = _refined(objective, start, _best(objective, start, outcome.x))
     except Stopped as error:
         failure = str(error)
     except ImportError:
@@ -104,42 +109,60 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
     if failure:
         stat, best = objective.best or (np.nan, x)
         return _stopped(best, stat, f"The fit stopped. {failure}{note}")
-    assert outcome is not None
     return _judged(objective, start, outcome, found, settings, note)
 
 
-def _near(objective: Objective, start: Start) -> Start:
-    """Go near the minimum by Newton steps.
+def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, Expansion | None]:
+    """Go near the minimum by Newton steps; return the statistic there if all of it is known.
 
     Amplitudes and norms come first: a source that is far too bright or faint drives itself away.
     """
     norms, x = norms_of(objective.likelihood), start.x
     most = np.where(norms, np.inf, _LONGEST * start.step)
     bounds = start.scale, start.lower, start.upper
+    found: Expansion | None = known
     if norms.any() and not norms.all():
-        x, _ = approach(objective, x, most, *bounds, norms, near=_ROUGHLY)
-    x, found = approach(objective, x, most, *bounds, np.ones(x.size, dtype=bool), near=_NEAR)
-    return replace(start, x=x, scale=scale_of(found.hessian, start.step))
+        x, found = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, found=known)
+        # Only for these parameters were the derivatives taken that differences give.
+        found = None if known.rough.any() else found
+    x, found = approach(objective, x, most, *bounds, np.ones(x.size, dtype=bool), near=_NEAR, found=found)
+    return replace(start, x=x, scale=scale_of(found.hessian, start.step)), found
+
+
+def _reached(found: Minimum, start: Start, settings: Settings) -> bool:
+    """Whether Newton steps have ended in a minimum."""
+    use = np.flatnonzero(~found.at_limit)
+    parts = spectral(found.hessian[np.ix_(use, use)], start.scale[use])
+    close = found.edm <= _CLOSE * max(settings.tolerance, 1e-3)
+    return bool(close and np.isfinite(found.stat) and not (parts.flat | parts.falling).any())
 
 
 def _stopped(x: Array, stat: float, message: str) -> Solution:
     return Solution(x, stat, np.full((x.size, x.size), np.nan), False, message)
 
 
-def _refined(objective: Objective, start: Start, outcome: Outcome) -> Minimum:
-    """Take Newton steps from where a minimiser ended."""
-    lower, upper, free = start.lower, start.upper, np.ones(start.x.size, dtype=bool)
-    x, scale = np.clip(outcome.x, lower, upper), start.scale
+def _best(objective: Objective, start: Start, x: Array) -> Array:
+    """Return where a minimiser ended, or the best point that it left."""
+    x = np.clip(x, start.lower, start.upper)
     if objective.best is not None and objective.best[0] < objective.value(x):
-        x = np.clip(objective.best[1], lower, upper)
+        x = np.clip(objective.best[1], start.lower, start.upper)
+    return x
+
+
+def _refined(objective: Objective, start: Start, x: Array, known: Expansion | None = None) -> Minimum:
+    """Take Newton steps, with second derivatives as good as they can be had."""
+    lower, upper, free = start.lower, start.upper, np.ones(start.x.size, dtype=bool)
+    scale = start.scale
     for _ in range(4):
-        matrix = hessian(objective, x, scale, lower, upper, free)
+        known = objective.expand(x) if known is None else known
+        matrix = hessian(objective, x, scale, lower, upper, free, known)
         bend = np.diag(matrix)
         scale = np.where(bend > 0, np.sqrt(2 / np.where(bend > 0, bend, 1.0)), scale)
-        found = descend(objective, x, matrix, start.scale, lower, upper, free)
+        begin = known.value, known.gradient
+        found = descend(objective, x, matrix, start.scale, lower, upper, free, begin)
         if not (np.abs(found.x - x) > _MOVED * scale).any():
             break
-        x = found.x
+        x, known = found.x, None
     return Minimum(found.x, found.stat, found.gradient, matrix, found.edm, found.at_limit)
 
 

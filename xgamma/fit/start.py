@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.fit.objective import Objective
+from xgamma.likelihood.expansion import Expansion
 
 __all__ = ["Start", "limits_of", "norms_of", "scale_of", "start_of"]
 
@@ -94,7 +95,7 @@ def norms_of(likelihood: Any) -> NDArray[np.bool_]:
     return np.array([name.rpartition(".")[2] in _SCALES for name in likelihood.parameters], dtype=bool)
 
 
-def start_of(objective: Objective) -> Start:
+def start_of(objective: Objective) -> tuple[Start, Expansion]:
     """Return values and scales with which to begin.
 
     Scales are the curvature of the statistic along each parameter, as far as it agrees with what is plausible.
@@ -103,6 +104,13 @@ def start_of(objective: Objective) -> Start:
     ----------
     objective : Objective
         The statistic.
+
+    Returns
+    -------
+    start : Start
+        The values and scales.
+    found : Expansion
+        The statistic there.
     """
     likelihood = objective.likelihood
     vector = likelihood.vector
@@ -113,8 +121,8 @@ def start_of(objective: Objective) -> Start:
     step = np.where(np.isfinite(width) & (width > 0), np.minimum(step, 0.1 * width), step)
     x = np.clip(vector.value, lower, upper)
     moved = tuple(name for name, a, b in zip(vector.names, x, vector.value, strict=True) if a != b)
-    scale = scale_of(objective.expand(x).hessian, step)
-    return Start(x, scale, step, lower, upper, moved)
+    found = objective.expand(x)
+    return Start(x, scale_of(found.hessian, step), step, lower, upper, moved), found
 
 
 def scale_of(hessian: Array, step: Array) -> Array:

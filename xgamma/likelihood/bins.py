@@ -117,16 +117,19 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
     """
     if "counts" not in ds:
         raise ValueError(f"Dataset '{ds.attrs.get('name', '')}' has no variable 'counts' to compare a prediction with.")
-    sky = {"y", "x"} <= set(ds["counts"].dims)
+    # Variables, as arrays with labels take longer to make than all the rest for a spectrum.
+    variables = ds.variables
+    counts = variables["counts"]
+    sky = {"y", "x"} <= set(counts.dims)
     zero = np.zeros(1, dtype=np.int64)
-    rows, columns = (ds[dim].values.copy() if sky else zero for dim in ("y", "x"))
+    rows, columns = (variables[dim].values.copy() if sky else zero for dim in ("y", "x"))
     order = [None if (np.diff(labels) > 0).all() else np.argsort(labels, kind="stable") for labels in (rows, columns)]
     shape = (ds.sizes["energy"], rows.size, columns.size)
 
     def values(name: str) -> NDArray[Any]:
         """Values on all bins, labels ascending."""
-        variable = ds[name].variable
-        full = variable.set_dims(ds["counts"].sizes) if set(variable.dims) < set(ds["counts"].dims) else variable
+        variable = variables[name]
+        full = variable.set_dims(counts.sizes) if set(variable.dims) < set(counts.dims) else variable
         array = np.asarray(full.transpose(*(("energy", "y", "x") if sky else ("energy",))).values).reshape(shape)
         for axis, chain in enumerate(order, start=1):
             array = array if chain is None else np.take(array, chain, axis=axis)
@@ -134,9 +137,9 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
 
     n, inside = values("counts"), np.ones(shape, dtype=bool)
     for name in ("mask_safe", "mask_fit"):
-        if name in ds:
+        if name in variables:
             inside &= values(name).astype(bool, copy=False)
-    background = np.array(values("background")) if "background" in ds else np.zeros(shape)
+    background = np.array(values("background")) if "background" in variables else np.zeros(shape)
     good = background > TINY
     some = inside & (every | (n != 0) | ~(background >= 0))
     # Bins of a pixel lie side by side, and pixels of a row.

@@ -239,19 +239,18 @@ class CashTerm:
                 rough[slot] = True
             add_bends(out, part.bends, slope)
         if self.background is not None:
-            rows = self.background.jacobian(x)
+            _, rows, bends = self.background.expand(x, 2)
             curve = np.divide(active.other_n, found.factor**2, out=np.zeros(found.factor.size), where=found.factor > 0)
             for own, row in zip(self.background.free, rows, strict=True):
                 sides.append((own.slot, active.b * row[active.e]))
                 for other, second in zip(self.background.free, rows, strict=True):
                     out[own.slot, other.slot] += (curve * row) @ second
-            add_bends(out, self.background.bends(x), of_factor)
+            add_bends(out, bends, of_factor)
         # Products of all pairs of columns: those of the matrix of all sources, and others.
-        columns = np.zeros((mu.size, x.size), order="F")
-        for slot, side in sides:
-            columns[:, slot] += side
         slots = sorted({slot for slot, _ in sides})
-        columns = columns[:, slots]
+        columns = np.zeros((mu.size, len(slots)), order="F")
+        for slot, side in sides:
+            columns[:, slots.index(slot)] += side
         weighted = columns * weight[:, None]
         out[np.ix_(slots, slots)] += columns.T @ weighted
         if found.stacked and found.parts:

@@ -27,11 +27,7 @@ Array = NDArray[np.float64]
 _STEP = 1e-3
 """Largest relative step of predicted fluxes for second derivatives of their statistic."""
 
-FLUX_FRAME = {
-    "name": "flux_pred",
-    "units": FLUX_VARIABLES["dnde"].unit,
-    "meaning": f"predicted {FLUX_VARIABLES['dnde'].meaning}",
-}
+FLUX_FRAME = "flux_pred", FLUX_VARIABLES["dnde"].unit, f"predicted {FLUX_VARIABLES['dnde'].meaning}"
 """Name, unit and meaning of a prediction."""
 
 
@@ -92,9 +88,10 @@ class FluxTerm:
         slope = self.statistic.slope(flux)
         rows, hessian = np.zeros((x.size, *slope.shape)), np.zeros((x.size, x.size))
         for spectrum in self.spectra:
-            for own, row in zip(spectrum.free, spectrum.jacobian(x), strict=True):
+            _, slopes, bends = spectrum.expand(x, 2)
+            for own, row in zip(spectrum.free, slopes, strict=True):
                 rows[own.slot] += row
-            add_bends(hessian, spectrum.bends(x), slope)
+            add_bends(hessian, bends, slope)
         # By differences along each parameter, so small that the prediction changes by a thousandth at most.
         for i, row in enumerate(rows):
             largest = np.abs(row / flux).max(initial=0.0, where=flux != 0)

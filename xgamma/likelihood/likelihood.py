@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from xgamma.likelihood.fluxpoints import FLUX_FRAME
 from xgamma.likelihood.parameters import Vector, joint_models, vector_of
 from xgamma.likelihood.points import points_of
 from xgamma.likelihood.term import term_of
+from xgamma.likelihood.wstat import joined
 from xgamma.models import Models
 from xgamma.schema import is_flux_points, suffix_of
 
@@ -31,10 +32,21 @@ class _Frame:
 
     dims: tuple[str, ...]
     order: tuple[NDArray[np.intp], ...]
-    coords: xr.Dataset
+    variables: dict[str, xr.Variable]
+    indexes: dict[str, Any]
     name: str = "npred"
     units: str = ""
     meaning: str = "predicted counts"
+
+    def labelled(self, values: Array) -> xr.DataArray:
+        """Label a prediction (energy, y, x) whose labels ascend."""
+        for axis, order in enumerate(self.order, start=1):
+            values = np.take(values, order, axis=axis)
+        data = values if len(self.dims) == 3 else values[:, 0, 0]
+        attrs = {"units": self.units, "long_name": self.meaning}
+        variables = {key: variable.copy(deep=True) for key, variable in self.variables.items()}
+        coords = xr.Coordinates(variables, indexes=self.indexes)
+        return xr.DataArray(data, dims=self.dims, name=self.name, attrs=attrs, coords=coords)
 
 
 class Likelihood:
@@ -74,6 +86,7 @@ class Likelihood:
         self._models = joint_models(items, models)
         self._vector = vector_of(self._models)
         self._terms = tuple(_term(ds, self._models) for ds in items)
+        self._joint = joined(self._terms)
         self._frames = tuple(_frame(ds) for ds in items)
         self._resolution = min((_pixel(ds) for ds in items), default=np.inf)
 
@@ -130,7 +143,7 @@ class Likelihood:
             Values of the free parameters, in their units and the order of `parameters`.
         """
         values = self._vector.check(x)
-        return sum(term(values) for term in self._terms) + self._vector.prior(values)
+        return sum([term(values) for term in self._joint]) + self._vector.prior(values)
 
     def prior(self, x: ArrayLike) -> float:
         """Return the part of the statistic that is due to priors."""
@@ -143,14 +156,12 @@ class Likelihood:
         -------
         DataArray, dims (dataset,)
         """
+        return labelled_sums(self.datasets, self.stats(x))
+
+    def stats(self, x: ArrayLike) -> tuple[float, ...]:
+        """Return what `stat_sums` does, as plain numbers in the order of `datasets`."""
         values = self._vector.check(x)
-        return xr.DataArray(
-            [term(values) for term in self._terms],
-            dims="dataset",
-            coords={"dataset": list(self.datasets)},
-            name="stat_sum",
-            attrs={"units": "", "long_name": "sum of the fit statistic"},
-        )
+        return tuple(float(term(values)) for term in self._terms)
 
     def scan(self, parameters: Mapping[str, Any], x: ArrayLike | None = None) -> xr.DataArray:
         """Return the statistic, priors included, for many values of parameters by label.
@@ -176,19 +187,19 @@ class Likelihood:
             If a parameter is unknown or frozen, a unit does not fit, or labels along a common dim differ.
         """
         points = points_of(self.models(x), parameters)
-        total = sum((term.many(points.values) for term in self._terms), np.zeros(len(points.values)))
+        total = sum((term.many(points.values) for term in self._joint), np.zeros(len(points.values)))
         total = total + [self._vector.prior(row) for row in points.values]
         return points.labelled(total, "stat_sum", "sum of the fit statistic")
 
     def gradient(self, x: ArrayLike) -> Array:
         """Return the derivatives of the statistic with respect to the free parameters."""
         values = self._vector.check(x)
-        return sum((term.gradient(values) for term in self._terms), self._vector.prior_gradient(values))
+        return sum((term.gradient(values) for term in self._joint), self._vector.prior_gradient(values))
 
     def value_and_gradient(self, x: ArrayLike) -> tuple[float, Array]:
         """Return the statistic and its derivatives, for less than both cost apart."""
         values = self._vector.check(x)
-        parts = [term.value_and_gradient(values) for term in self._terms]
+        parts = [term.value_and_gradient(values) for term in self._joint]
         value = sum((part[0] for part in parts), self._vector.prior(values))
         return value, sum((part[1] for part in parts), self._vector.prior_gradient(values))
 
@@ -212,7 +223,7 @@ class Likelihood:
         values = self._vector.check(x)
         which = None if free is None else np.asarray(free, dtype=bool)
         prior = self._vector.prior_expansion(values)
-        return total([prior, *(term.expand(values, which) for term in self._terms)], values.size)
+        return total([prior, *(term.expand(values, which) for term in self._joint)], values.size)
 
     def npred(self, x: ArrayLike, dataset: str | None = None) -> xr.DataArray:
         """Predict the counts of a dataset, or the differential fluxes of flux points.
@@ -238,16 +249,21 @@ class Likelihood:
         if dataset not in self.datasets:
             raise ValueError(f"There is no dataset {dataset!r}; choose from {', '.join(map(repr, self.datasets))}.")
         i = self.datasets.index(dataset)
-        frame, values = self._frames[i], self._terms[i].npred(self._vector.check(x))
-        for axis, order in enumerate(frame.order, start=1):
-            values = np.take(values, order, axis=axis)
-        data = values if len(frame.dims) == 3 else values[:, 0, 0]
-        attrs = {"units": frame.units, "long_name": frame.meaning}
-        out = xr.DataArray(data, dims=frame.dims, name=frame.name, attrs=attrs)
-        return out.assign_coords(frame.coords.copy(deep=True).coords)
+        return self._frames[i].labelled(self._terms[i].npred(self._vector.check(x)))
 
     def __repr__(self) -> str:
         return f"Likelihood(datasets={list(self.datasets)}, parameters={list(self.parameters)})"
+
+
+def labelled_sums(names: Sequence[str], values: Sequence[float]) -> xr.DataArray:
+    """Label the statistics of datasets."""
+    return xr.DataArray(
+        np.array(values, dtype=np.float64),
+        dims="dataset",
+        coords={"dataset": list(names)},
+        name="stat_sum",
+        attrs={"units": "", "long_name": "sum of the fit statistic"},
+    )
 
 
 def _pixel(ds: xr.Dataset) -> float:
@@ -259,16 +275,21 @@ def _pixel(ds: xr.Dataset) -> float:
 
 
 def _frame(ds: xr.Dataset) -> _Frame:
+    variables, coords = ds.variables, ds.coords
     if is_flux_points(ds):
-        bins = [name for name in ds.coords if ds[name].dims in ((), ("energy",))]
-        return _Frame(("energy",), (), ds.coords.to_dataset()[bins].copy(deep=True), **FLUX_FRAME)
-    counts = ds["counts"]
-    dims = tuple(dim for dim in ("energy", "y", "x") if dim in counts.dims)
-    order = tuple(np.argsort(np.argsort(ds[dim].values, kind="stable")) for dim in dims[1:])
-    names = {name for name in counts.coords if not suffix_of(str(name))}
-    coords = ds.coords.to_dataset()
-    coords = coords.drop_vars(set(coords.variables) - names)
-    return _Frame(dims, order, coords.copy(deep=True))
+        bins = [str(name) for name in coords if variables[name].dims in ((), ("energy",))]
+        return _Frame(("energy",), (), *_kept(ds, bins), *FLUX_FRAME)
+    counts = set(variables["counts"].dims)
+    dims = tuple(dim for dim in ("energy", "y", "x") if dim in counts)
+    order = tuple(np.argsort(np.argsort(variables[dim].values, kind="stable")) for dim in dims[1:])
+    names = [str(name) for name in coords if set(variables[name].dims) <= counts and not suffix_of(str(name))]
+    return _Frame(dims, order, *_kept(ds, names))
+
+
+def _kept(ds: xr.Dataset, names: list[str]) -> tuple[dict[str, xr.Variable], dict[str, Any]]:
+    """Copy coordinates; return them with their indexes."""
+    variables, indexes = ds.variables, ds.xindexes
+    return {name: variables[name].copy(deep=True) for name in names}, {n: indexes[n] for n in names if n in indexes}
 
 
 def _term(ds: xr.Dataset, models: Models) -> Any:

@@ -110,9 +110,8 @@ class MapSource:
         if still and not moving:
             return contribution(self.fixed, self.reduced, x, order)
         model = self.spatial.at(x)
-        jacobian = self.spectrum.jacobian(x) if order else np.zeros((0, self.spectrum.size))
-        bends = self.spectrum.bends(x) if order > 1 else []
-        fluxes = np.stack([self.spectrum(x), *jacobian, *(row for *_, row in bends)])
+        flux, jacobian, bends = self.spectrum.expand(x, order) if order else (self.spectrum(x), np.zeros(0), [])
+        fluxes = np.stack([flux, *jacobian, *(row for *_, row in bends)])
         evaluate: Callable[[Any, Array], Fixed]
         home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
         if shape is not None:

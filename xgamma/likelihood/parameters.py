@@ -59,7 +59,7 @@ class Vector:
 
     def prior(self, x: Array) -> float:
         """Sum of what the priors add to the statistic."""
-        return sum((float(prior(x[i])) for i, prior in enumerate(self.priors) if prior is not None), 0.0)
+        return float(sum([prior(x[i]) for i, prior in enumerate(self.priors) if prior is not None]))
 
     def prior_gradient(self, x: Array) -> Array:
         """Return the derivatives of `prior`."""

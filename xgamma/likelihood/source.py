@@ -99,11 +99,11 @@ class Contribution:
 
 def contribution(fixed: Fixed, spectrum: Spectrum | Linear, x: Array, order: int) -> Contribution:
     """Evaluate a source that stands still, with derivatives of its spectrum up to an order."""
-    out = Contribution(fixed, spectrum(x))
     if not order:
-        return out
-    slopes = [(free.slot, row) for free, row in zip(spectrum.free, spectrum.jacobian(x), strict=True)]
-    return replace(out, slopes=slopes, bends=spectrum.bends(x) if order > 1 else [])
+        return Contribution(fixed, spectrum(x))
+    value, rows, bends = spectrum.expand(x, order)
+    slopes = [(free.slot, row) for free, row in zip(spectrum.free, rows, strict=True)]
+    return Contribution(fixed, value, slopes=slopes, bends=bends)
 
 
 Many: TypeAlias = tuple[Contribution, Array, NDArray[np.bool_]]
@@ -265,7 +265,8 @@ class RegionSource:
                 flux = self.spectrum(x)
                 moves.append((slot, fixed.matrix @ flux, float(fixed.total @ flux)))
         if response is self.response:
-            return replace(contribution(self.fixed, self.reduced, x, order), moves=moves)
+            out = contribution(self.fixed, self.reduced, x, order)
+            return replace(out, moves=moves) if moves else out
         moved = contribution(_region_fixed(self.bins, response), self.spectrum, x, order)
         return replace(moved, moves=moves, still=False, home=True)
 
@@ -282,10 +283,9 @@ class RegionSource:
 
 def _region_fixed(bins: Bins, response: Array) -> Fixed:
     """Return counts for each of k numbers, given those (energy, k) in every energy."""
-    inside = bins.inside[:, 0, 0]
-    worst = np.zeros(response.shape[::-1])
-    for e in np.flatnonzero(inside):
-        worst[:, e] = ratio_to_background(response[e][:, None], bins.background[e, 0])
+    inside, background = bins.inside[:, 0, 0], bins.background[:, 0, 0].astype(np.float64)
+    ratio = np.divide(response.T, background, out=np.full(response.shape[::-1], np.inf), where=background > 0)
+    worst = np.where(inside & (response.T > 0), ratio, 0.0)
     return fixed_of(bins, np.arange(bins.n.size), response[bins.e], response[inside].sum(axis=0), worst)
 
 

@@ -19,6 +19,11 @@ _CENTRAL = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 
 _FORWARD = np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([-25.0, 48.0, -36.0, 16.0, -3.0]) / 12
 _BEND_STEP = 2e-3
 """The same for second derivatives, by three points."""
+_BEND_RULES = {
+    True: [(1, 0, 1.0), (0, 0, -2.0), (-1, 0, 1.0)],
+    False: [(1, 1, 0.25), (1, -1, -0.25), (-1, 1, -0.25), (-1, -1, 0.25)],
+}
+"""Steps along two parameters and weights; for the second derivative along one the second does not count."""
 SCALES = ("amplitude", "norm", "const")
 
 
@@ -70,54 +75,48 @@ class Spectrum:
 
     def jacobian(self, x: Array) -> Array:
         """Return derivatives (parameter, bin) with respect to the free parameters, in the order of `free`."""
-        values = self.part.values(x)
-        rules: list[tuple[Array, int]] = []
-        rows: list[tuple[str, float]] = []
-        for free in self.free:
-            v = values[free.name]
-            step = _STEP * max(abs(v), 1e-2 * free.scale)
-            offsets, weights = _CENTRAL
-            if v - 2 * step < free.lower or v + 2 * step > free.upper:
-                offsets, weights = _FORWARD
-                step = -step if v + 4 * step > free.upper else step
-            rules.append((weights / step * free.factor, len(rows)))
-            rows += [(free.name, v + o * step) for o in offsets]
-        if not rows:
-            return np.zeros((0, self.size))
-        columns = {
-            free.name: np.array([moved if name == free.name else values[free.name] for name, moved in rows])
-            for free in self.free
-        }
-        table = self.many(columns)
-        return np.stack([weights @ table[start : start + weights.size] for weights, start in rules])
+        return self.expand(x, 1)[1]
 
     def bends(self, x: Array) -> list[tuple[int, int, Array]]:
-        """Return second derivatives: places of two parameters in the vector, the first not behind the second, and rows.
+        """Return second derivatives, see `expand`."""
+        return self.expand(x, 2)[2]
 
-        Pairs without one are left out. Next to a limit they are those of a place two steps inside.
+    def expand(self, x: Array, order: int) -> tuple[Array, Array, list[tuple[int, int, Array]]]:
+        """Return the value in each bin with derivatives up to an order, 1 or 2, from one call of the model.
+
+        Returns
+        -------
+        value : ndarray, shape (bin,)
+            The value.
+        slopes : ndarray, shape (parameter, bin)
+            Derivatives with respect to the free parameters, in the order of `free`.
+        bends : list of (int, int, ndarray)
+            Second derivatives: places of two parameters in the vector, the first not behind the second, and rows. Pairs
+            without one are left out. Next to a limit they are those of a place two steps inside.
         """
-        here = self.part.values(x)
-        step = {free.name: _BEND_STEP * max(abs(here[free.name]), 0.1 * free.scale) for free in self.free}
-        for free in self.free:
-            low, high = free.lower + step[free.name], free.upper - step[free.name]
-            here[free.name] = min(max(here[free.name], low), high) if low < high else here[free.name]
-        pairs = [(i, j) for i in range(len(self.free)) for j in range(i, len(self.free))]
-        rules = [
-            [(1, 0, 1.0), (0, 0, -2.0), (-1, 0, 1.0)] if i == j
-            else [(1, 1, 0.25), (1, -1, -0.25), (-1, 1, -0.25), (-1, -1, 0.25)]
-            for i, j in pairs
-        ]  # fmt: skip
-        columns = {
-            free.name: np.array([
-                here[free.name] + step[free.name] * ((k == i) * a + (k == j != i) * b)
-                for (i, j), rule in zip(pairs, rules, strict=True) for a, b, _ in rule
-            ])
-            for k, free in enumerate(self.free)
-        }  # fmt: skip
-        table = self.many(columns) if pairs else np.zeros((0, self.size))
-        out, start = [], 0
-        for (i, j), rule in zip(pairs, rules, strict=True):
-            one, two = self.free[i], self.free[j]
+        here = [float(v) for v in self.part.values(x).values()]
+        if not here:
+            return self(x), np.zeros((0, self.size)), []
+        points, rules = [here], []
+        for k, free in enumerate(self.free):
+            offsets, weights, step = _slope_rule(free, here[k])
+            rules.append((len(points), weights * (free.factor / step)))
+            points += [[*here[:k], here[k] + o * step, *here[k + 1 :]] for o in offsets]
+        start = len(points)
+        inner, steps = _inner(self.free, here)
+        pairs = [(i, j) for i in range(len(here)) for j in range(i, len(here))] if order > 1 else []
+        for i, j in pairs:
+            for a, b, _ in _BEND_RULES[i == j]:
+                point = inner.copy()
+                point[i] += a * steps[i]
+                point[j] += b * steps[j] * (i != j)
+                points.append(point)
+        columns = np.array(points)
+        table = self.many({free.name: columns[:, k] for k, free in enumerate(self.free)})
+        slopes = np.stack([weights @ table[at : at + weights.size] for at, weights in rules])
+        bends = []
+        for i, j in pairs:
+            one, two, rule = self.free[i], self.free[j], _BEND_RULES[i == j]
             part = table[start : start + len(rule)]
             start += len(rule)
             row = np.array([weight for *_, weight in rule]) @ part
@@ -125,8 +124,26 @@ class Spectrum:
             row[np.abs(row) < 4e-15 * np.abs(part).max(axis=0, initial=0.0)] = 0.0
             if row.any():
                 low, high = sorted((one.slot, two.slot))
-                out.append((low, high, row * (one.factor * two.factor / (step[one.name] * step[two.name]))))
-        return out
+                bends.append((low, high, row * (one.factor * two.factor / (steps[i] * steps[j]))))
+        return table[0], slopes, bends
+
+
+def _slope_rule(free: Free, value: float) -> tuple[Array, Array, float]:
+    """Offsets, weights and the step of the differences for a derivative."""
+    step = _STEP * max(abs(value), 1e-2 * free.scale)
+    if free.lower <= value - 2 * step and value + 2 * step <= free.upper:
+        return *_CENTRAL, step
+    return *_FORWARD, -step if value + 4 * step > free.upper else step
+
+
+def _inner(free: tuple[Free, ...], here: list[float]) -> tuple[list[float], list[float]]:
+    """Values that are a step inside of the limits, and the steps of second derivatives."""
+    inner, steps = [], []
+    for own, value in zip(free, here, strict=True):
+        steps.append(_BEND_STEP * max(abs(value), 0.1 * own.scale))
+        low, high = own.lower + steps[-1], own.upper - steps[-1]
+        inner.append(min(max(value, low), high) if low < high else value)
+    return inner, steps
 
 
 @dataclass(frozen=True)
@@ -155,6 +172,10 @@ class Linear:
     def bends(self, x: Array) -> list[tuple[int, int, Array]]:
         """Return second derivatives, of which there are none."""
         return []
+
+    def expand(self, x: Array, order: int) -> tuple[Array, Array, list[tuple[int, int, Array]]]:
+        """Return what the methods above do, as for `Spectrum.expand`."""
+        return self(x), self.jacobian(x), []
 
 
 def _rows(spectrum: Spectrum | Linear, x: Array) -> Array:

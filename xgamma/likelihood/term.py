@@ -13,7 +13,7 @@ from xgamma.likelihood.deep import Image
 from xgamma.likelihood.fluxpoints import flux_term
 from xgamma.likelihood.lookup import lookups_of
 from xgamma.likelihood.mapsource import map_source
-from xgamma.likelihood.parameters import part_of, vector_of
+from xgamma.likelihood.parameters import part_of
 from xgamma.likelihood.source import region_source
 from xgamma.likelihood.spectrum import Spectrum
 from xgamma.likelihood.wstat import wstat_term
@@ -51,8 +51,8 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         If something is missing that the models need.
     """
     name = str(ds.attrs.get("name", ""))
-    slots = {id(par): i for i, par in enumerate(models.parameters.free_unique_parameters)}
-    x = vector_of(models).value
+    free = models.parameters.free_unique_parameters
+    slots, x = {id(par): i for i, par in enumerate(free)}, free.value
     chosen = list(models_for(ds, models))
     if is_flux_points(ds):
         return flux_term(ds, chosen, slots)
@@ -64,7 +64,7 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         raise ValueError(f"Dataset '{name}' has no variable 'exposure', which models need to predict counts.")
     moving = [m for m in sources if m.spatial_model is not None and part_of(m.spatial_model, slots).free]
     lookups = lookups_of(responses, bins.grid.frame) if moving and bins.grid is not None else None
-    axis = Axis.from_dataset(responses["exposure"], "energy_true").to("TeV") if sources else None
+    axis = Axis.from_dataset(responses, "energy_true").to("TeV") if sources else None
     compiled: list[Any] = []
     images: list[list[Image]] = []
     for model in sources:

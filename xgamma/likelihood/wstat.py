@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from xgamma.kernels import statistic
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.expansion import Expansion, add_bends
 from xgamma.likelihood.many import wstat_many
-from xgamma.likelihood.source import Contribution
+from xgamma.likelihood.source import Contribution, RegionSource
 
-__all__ = ["WstatTerm", "wstat_term"]
+__all__ = ["WstatTerm", "joined", "wstat_term"]
 
 Array = NDArray[np.float64]
 
@@ -151,18 +152,59 @@ def wstat_term(ds: xr.Dataset, name: str, bins: Bins, sources: tuple[Any, ...]) 
     """
     sky = bins.grid is not None
     dims = ("energy", "y", "x") if sky else ("energy",)
-    missing = [key for key in ("acceptance", "acceptance_off") if key not in ds]
+    variables = ds.variables
+    missing = [key for key in ("acceptance", "acceptance_off") if key not in variables]
     if missing:
         raise ValueError(f"Dataset '{name}' has counts_off but no variable '{missing[0]}' to scale them with.")
 
     def values(key: str) -> Array:
-        array = ds[key].broadcast_like(ds["counts"]).transpose(*dims).values.astype(np.float64)
+        array = variables[key].set_dims(variables["counts"].sizes).transpose(*dims).values.astype(np.float64)
         if not sky:
             return array[bins.e]
-        rows, columns = (np.argsort(ds[dim].values, kind="stable") for dim in ("y", "x"))
+        rows, columns = (np.argsort(variables[dim].values, kind="stable") for dim in ("y", "x"))
         y, x = np.searchsorted(bins.rows, bins.y), np.searchsorted(bins.columns, bins.x)
         return array[bins.e, rows[y], columns[x]]
 
     acceptance, acceptance_off = values("acceptance"), values("acceptance_off")
     alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(acceptance), where=acceptance_off > 0)
     return WstatTerm(name, bins, sources, values("counts_off"), alpha)
+
+
+def joined(terms: Iterable[Any]) -> tuple[Any, ...]:
+    """Make one term of all spectra that the same sources light on the same true energies.
+
+    Its value is the sum of theirs: the spectra of the sources are then evaluated once. All other terms stay what they
+    are.
+    """
+    groups: dict[Any, list[Any]] = {}
+    for term in terms:
+        groups.setdefault(_kind(term), []).append(term)
+    return tuple(_stacked(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def _kind(term: Any) -> Any:
+    """Return what terms have in common that can be one."""
+    if not isinstance(term, WstatTerm):
+        return id(term)
+    out: list[Any] = []
+    for source in term.sources:
+        if not isinstance(source, RegionSource) or source.shape_slots:
+            return id(term)
+        spectrum = source.spectrum
+        out.append((id(spectrum.part.model), spectrum.lower.tobytes(), spectrum.upper.tobytes()))
+    return tuple(out)
+
+
+def _stacked(terms: list[WstatTerm]) -> WstatTerm:
+    def all_of(name: str) -> Array:
+        return np.concatenate([getattr(term, name) for term in terms])
+
+    first, n = terms[0], np.concatenate([term.bins.n for term in terms])
+    none, sources = np.zeros(0, dtype=np.intp), []
+    for parts in zip(*(term.sources for term in terms), strict=True):
+        matrix = np.asfortranarray(np.concatenate([part.fixed.matrix for part in parts]))
+        fixed = replace(parts[0].fixed, bins=np.arange(n.size), matrix=matrix, bare=none, bare_energy=none)
+        sources.append(replace(parts[0], fixed=fixed))
+    return replace(
+        first, bins=replace(first.bins, n=n), sources=tuple(sources), n_off=all_of("n_off"), alpha=all_of("alpha")
+    )

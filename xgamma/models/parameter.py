@@ -210,6 +210,12 @@ class Parameter(Lockable):
         """Return what the prior adds to the fit statistic, 0 without a prior."""
         return 0.0 if self._prior is None else float(self._prior(self._value))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        # All that it holds are numbers, texts, units and priors, none of which change.
+        new = Parameter.__new__(Parameter)
+        new.__dict__.update(self.__dict__)
+        return new
+
     def copy(self) -> Parameter:
         """Return an independent parameter with the same content."""
         new = Parameter.__new__(Parameter)

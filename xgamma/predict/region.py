@@ -11,6 +11,7 @@ import xarray as xr
 from astropy.coordinates import SkyCoord
 
 from xgamma.coords import Axis, SkyGrid
+from xgamma.coords.labels import parse_unit
 from xgamma.irf import edisp
 from xgamma.irf.psf import energy_dim, energy_matrix, profiles
 from xgamma.kernels import radial
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["region_npred", "region_response"]
 
+_CM2_S = u.Unit("cm2 s")
 _ACROSS, _ACROSS_POINT = 100, 200
 """Pixels across a region over which an extended model is integrated, and a point source, which is sharper."""
 _THIN = 8
@@ -110,7 +112,7 @@ def region_response(ds: xr.Dataset, model: SkyModel) -> np.ndarray:
     ndarray, shape (energy_true, energy)
         What turns the flux of the model into predicted counts.
     """
-    axis = Axis.from_dataset(ds["exposure"], "energy_true")
+    axis = Axis.from_dataset(ds, "energy_true")
     region = _region_of(ds) if "psf" in ds else None
     spatial = model.spatial_model
     if region is None or spatial is None:
@@ -153,11 +155,13 @@ def _spectrum(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any
 
 
 def _response(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any:
-    exposure = ds["exposure"]
+    exposure = ds.variables["exposure"]
     if model.apply_irf.get("exposure", True):
-        fraction = fraction * (exposure.data * u.Unit(exposure.attrs.get("units", "")).to("cm2 s"))
-    perfect = ds.drop_vars("edisp", errors="ignore")
-    matrix = edisp.matrix(ds if model.apply_irf.get("edisp", True) else perfect, None, axis)
+        unit = parse_unit(exposure.attrs.get("units", ""), "variable 'exposure'")
+        fraction = fraction * (exposure.data * unit.to(_CM2_S))
+    if not model.apply_irf.get("edisp", True):
+        ds = ds.drop_vars("edisp", errors="ignore")
+    matrix = edisp.matrix(ds, None, axis)
     return fraction[:, None] * matrix
 
 
