@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 _SERIES = (1.0, 1 / 6, 3 / 40, 5 / 112, 35 / 1152, 63 / 2816)
 _SMALL = 1e-3
 """Squares of sines up to which the series of arcsin(s) / s does: the next term is below 1e-19."""
+_LEAST = 1e-17
+"""Relative size of a term below which it is left out."""
 _COLUMNS = 4
 """Columns of each segment in a table of coefficients: c less its last value, a, b and c."""
 _NEAR_STEP = 5e-4
@@ -82,7 +84,9 @@ def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Pla
     square = x * x + y * y
     around = square.max(initial=0.0) < _SMALL and np.dot(up, vectors[:, 0]) > 0
     if around:
-        scale, cosine = _series(square, _SERIES), np.sqrt(1 - square) if slopes else square
+        most = square.max(initial=0.0)
+        terms = [term for n, term in enumerate(_SERIES) if not n or term * most**n > _LEAST]
+        scale, cosine = _series(square, terms), np.sqrt(1 - square) if slopes else square
     else:
         cosine, sine = np.array(up) @ vectors, np.sqrt(square)
         scale = np.divide(np.arctan2(sine, cosine), sine, out=np.ones_like(sine), where=sine > 0)
@@ -140,10 +144,11 @@ def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) 
     """
     start, stop = edges
     square = plane.x**2 + plane.y**2
-    # A node is at most half an edge nearer than both its ends.
-    reached = square < (rad[-1] + 2 * width) ** 2
-    reached, close = (flags.take(start) | flags.take(stop) for flags in (reached, square < 9 * width**2))
-    far, near = np.flatnonzero(reached & ~close), np.flatnonzero(close)
+    # A node is at most half an edge nearer than both its ends. 0: not reached, 1: far, 2: next to the centre.
+    kind = (square < (rad[-1] + 2 * width) ** 2).astype(np.int8)
+    kind[square < 9 * width**2] = 2
+    kind = np.maximum(kind.take(start), kind.take(stop))
+    far, near = np.flatnonzero(kind == 1), np.flatnonzero(kind == 2)
     row = np.full(start.size, far.size + near.size)
     row[far], row[near] = np.arange(far.size), np.arange(far.size, far.size + near.size)
     segment = radial.segments(rad)
@@ -153,64 +158,62 @@ def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) 
     columns, *values = _far(there, moves, segment)
     ends = [end.take(near) for end in (start, stop)]
     at = np.array([part.take(end) for end in ends for part in (plane.x, plane.y)])
-    feature, slot = radial.feature(rad, width), slice(far.size, far.size + near.size)
+    turned = [np.array([part.take(end) for end in ends for part in slope]) for slope in plane.slopes]
+    step = _NEAR_STEP * width
+    sides = [at, *(at + sign * step * move for move in turned for sign in (1, -1))]
+    parts = _near(np.concatenate(sides, axis=1), len(sides), radial.feature(rad, width), segment)
+    rules = [parts[0]]
+    for high, low in zip(parts[1::2], parts[2::2], strict=True):
+        turn = (high[2] - low[2] + np.pi) % (2 * np.pi) - np.pi
+        both = [np.concatenate(pair, axis=1) for pair in ((high[0], low[0]), (high[1], -low[1]))]
+        rules.append((both[0], both[1] / (2 * step), turn / (2 * step)))
+    slot = slice(far.size, far.size + near.size)
     shape = far.size + near.size + 1, (rad.size + 1) * _COLUMNS
-    parts = [_near(at, feature, segment)]
-    for slope in plane.slopes:
-        move = np.array([part.take(end) for end in ends for part in slope])
-        step = _NEAR_STEP * width / max(np.abs(move).max(initial=0.0), 1e-3)
-        sides = [_near(at + sign * step * move, feature, segment) for sign in (1, -1)]
-        turn = (sides[0][2] - sides[1][2] + np.pi) % (2 * np.pi) - np.pi
-        both = [np.concatenate(pair, axis=1) for pair in zip(*(side[:2] for side in sides), strict=True)]
-        both[1][:, : both[1].shape[1] // 2] *= -1
-        parts.append((both[0], both[1] / (-2 * step), turn / (2 * step)))
     return [
         EdgeRule(row, _sparse(columns, value, *part[:2], shape), slot, part[2])
-        for value, part in zip(values, parts, strict=True)
+        for value, part in zip(values, rules, strict=True)
     ]
 
 
-def _far(there: list[Array], moves: list[list[Array]], segment: Callable[[Array], Any]) -> list[Array]:
-    """Columns (edge, node * term) and values of the rule and its derivatives, the variable being t of the line."""
+def _far(there: list[Array], moves: list[list[Array]], segment: Callable[[Array], Any]) -> list[Any]:
+    """Columns and values (edge, node * term) of the rule and its derivatives, the variable being t of the line."""
     x_0, y_0, x_1, y_1 = there
     dx, dy = x_1 - x_0, y_1 - y_0
     first, cross = x_0 * x_0 + y_0 * y_0, x_0 * dy - y_0 * dx
     along, length = 2 * (x_0 * dx + y_0 * dy), dx * dx + dy * dy
-    node, weight = radial.FAR_RULE
+    # Arrays of all edges in a row are fastest: nodes come first.
+    node, weight = (part[:, None] for part in radial.FAR_RULE)
     u, half = (node + 1) / 2, weight / 2
-    square = first[:, None] + u * (along[:, None] + u * length[:, None])
-    r = np.sqrt(square)
-    w = cross[:, None] * half
-    columns = np.empty((*r.shape, 3), dtype=np.int32)
-    columns[..., 0] = segment(r)
-    columns[..., 0] *= _COLUMNS
-    columns[..., 1] = columns[..., 0] + 1
-    columns[..., 2] = columns[..., 0] + 2
-    size = 3 * r.shape[1]
-    out = [columns.reshape(-1, size)]
-    values = np.empty((*r.shape, 3))
-    values[..., 0], values[..., 1], values[..., 2] = w / square, w / 2, w * r / 3
-    out.append(values.reshape(-1, size))
+    square = first + u * (along + u * length)
+    r, inverse = np.sqrt(square), 1 / square
+    w = cross * half
+    k = segment(r).astype(np.int32) * _COLUMNS
+    out = [_terms(k, k + 1, k + 2), _terms(w * inverse, w / 2, w * r * (1 / 3))]
     for a_0, b_0, a_1, b_1 in moves:
         da, db = a_1 - a_0, b_1 - b_0
-        dw = (a_0 * dy + x_0 * db - b_0 * dx - y_0 * da)[:, None] * half
-        slope = 2 * (a_0 * dx + x_0 * da + b_0 * dy + y_0 * db)[:, None] + u * (2 * (dx * da + dy * db))[:, None]
-        dsquare = 2 * (x_0 * a_0 + y_0 * b_0)[:, None] + u * slope
-        values = np.empty((*r.shape, 3))
-        values[..., 0] = (dw - w * dsquare / square) / square
-        values[..., 1] = dw / 2
-        values[..., 2] = (dw * r + w * dsquare / (2 * r)) / 3
-        out.append(values.reshape(-1, size))
+        dw = (a_0 * dy + x_0 * db - b_0 * dx - y_0 * da) * half
+        slope = 2 * (a_0 * dx + x_0 * da + b_0 * dy + y_0 * db) + u * (2 * (dx * da + dy * db))
+        moved = w * inverse * (2 * (x_0 * a_0 + y_0 * b_0) + u * slope)
+        out.append(_terms((dw - moved) * inverse, dw / 2, (dw + moved / 2) * r * (1 / 3)))
     return out
 
 
-def _near(edges: Array, feature: float, segment: Callable[[Array], Any]) -> tuple[Any, Array, Array]:
-    """Columns and values (edge, node * term) of edges next to the centre, and their angles."""
+def _terms(*terms: Any) -> Any:
+    """Three terms (node, edge) as (edge, node * term)."""
+    nodes, number = terms[0].shape
+    out = np.empty((number, nodes, len(terms)), dtype=terms[0].dtype)
+    for i, term in enumerate(terms):
+        out[:, :, i] = term.T
+    return out.reshape(number, nodes * len(terms))
+
+
+def _near(edges: Array, copies: int, feature: float, segment: Callable[[Array], Any]) -> list[tuple[Any, Array, Array]]:
+    """Columns and values (edge, node * term) of copies of the edges next to the centre, and their angles."""
     r, factors, turn = radial.near_nodes(edges, feature)
     # These take c itself: near the centre the angle is not that of the nodes.
-    columns = segment(r)[..., None] * _COLUMNS + np.array([3, 1, 2])
-    size = 3 * r.shape[1]
-    return columns.reshape(-1, size), factors.reshape(-1, size), turn
+    columns = segment(r).astype(np.int32)[..., None] * _COLUMNS + np.array([3, 1, 2], dtype=np.int32)
+    shape = copies, turn.size // copies, 3 * r.shape[1]
+    return list(zip(columns.reshape(shape), factors.reshape(shape), turn.reshape(copies, -1), strict=True))
 
 
 def _sparse(columns: Any, values: Array, near_columns: Any, near_values: Array, shape: tuple[int, int]) -> Any:
@@ -224,5 +227,5 @@ def _sparse(columns: Any, values: Array, near_columns: Any, near_values: Array, 
     ends[far + 1 : far + near + 1] = far * many + most * np.arange(1, near + 1)
     ends[-1] = ends[-2]
     entries = np.concatenate([values.ravel(), near_values.ravel()])
-    index = np.concatenate([columns.ravel(), near_columns.ravel()], dtype=np.int32, casting="same_kind")
+    index = np.concatenate([columns.ravel(), near_columns.ravel()])
     return csr_matrix((entries, index, ends), shape=shape)

@@ -204,11 +204,14 @@ def near_nodes(edges: Array, scale: float) -> tuple[Array, Array, Array]:
     lower, upper = np.arctan2(start, c), np.arctan2(stop, c)
     node, weight = _NEAR_RULE
     u = lower[:, None] + (upper - lower)[:, None] * (node + 1) / 2
-    r = np.sqrt(h[:, None] ** 2 + (c[:, None] * np.tan(u)) ** 2)
-    w = (upper - lower)[:, None] * weight / 2 * (h * c)[:, None] / np.cos(u) ** 2
+    square_tan = np.tan(u) ** 2
+    square = (h**2)[:, None] + (c**2)[:, None] * square_tan
+    r = np.sqrt(square)
+    # 1 / cos^2 = 1 + tan^2
+    w = ((upper - lower) * h * c / 2)[:, None] * weight * (1 + square_tan)
     x_0, y_0, x_1, y_1 = edges
     turn = np.arctan2(x_0 * y_1 - y_0 * x_1, x_0 * x_1 + y_0 * y_1)
-    return r, np.stack([np.divide(w, r**2, out=np.zeros_like(w), where=r > 0), w / 2, w * r / 3], axis=-1), turn
+    return r, np.stack([np.divide(w, square, out=np.zeros_like(w), where=r > 0), w / 2, w * r / 3], axis=-1), turn
 
 
 def _far_nodes(edges: Array) -> tuple[Array, Array]:

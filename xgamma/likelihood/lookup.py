@@ -23,6 +23,9 @@ __all__ = ["Lookups", "Table", "exposure_of", "lookups_of", "table_of"]
 
 Array = NDArray[np.float64]
 
+_LARGE = 1_000_000
+"""Number of values of a response above which they stay in the type in which they are stored."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -88,13 +91,18 @@ def table_of(array: xr.DataArray, dims: tuple[str, ...], frame: str) -> Table:
     """Load a response with some dims beside those on the sky, for positions in a frame."""
     sky = sky_dims(array)
     if sky is None:
-        values = np.array(array.variable.transpose(*dims).values)[None, None]
+        values = _numbers(array.variable.transpose(*dims).values)[None, None]
         return Table(values, np.zeros(1, np.int64), np.zeros(1, np.int64), None, np.eye(3))
     grid = SkyGrid.from_dataset(array, suffix_of(sky[0]))
-    values = np.array(array.variable.transpose(*sky, *dims).values)
+    values = _numbers(array.variable.transpose(*sky, *dims).values)
     rows, columns = (np.argsort(labels, kind="stable") for labels in (grid.y, grid.x))
     rotation = rotation_between(frame, grid.frame)
     return Table(values[rows][:, columns], grid.y[rows], grid.x[columns], FixedGrid.of(grid), rotation)
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy, of floats where that is not large: mixed types take longer to multiply."""
+    return np.array(values, dtype=np.float64 if values.size <= _LARGE else None)
 
 
 def exposure_of(ds: xr.Dataset, frame: str, near: Window) -> Table:

@@ -21,7 +21,7 @@ from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
 from xgamma.likelihood.point import Place, PointWindow, point_limits, point_window
 from xgamma.likelihood.shape import Shape, ShapeWindow, shape_window
-from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, moved_many, still_many
+from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, independent, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.likelihood.stencils import Stencils, stencils
 from xgamma.models import PointSpatialModel, SkyModel
@@ -111,7 +111,7 @@ class MapSource:
             return contribution(self.fixed, self.reduced, x, order)
         model = self.spatial.at(x)
         flux, jacobian, bends = self.spectrum.expand(x, order) if order else (self.spectrum(x), np.zeros(0), [])
-        fluxes = np.stack([flux, *jacobian, *(row for *_, row in bends)])
+        fluxes, unit = independent(np.stack([flux, *jacobian, *(row for *_, row in bends)]))
         evaluate: Callable[[Any, Array], Fixed]
         home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
         if shape is not None:
@@ -132,7 +132,6 @@ class MapSource:
             fixed, moves = self._moving(home, fluxes, model, free)
         else:
             fixed = self._at_place(home, fluxes)
-        unit = np.eye(len(fluxes))
         rows = [(own.slot, row) for own, row in zip(self.spectrum.free, unit[1:], strict=False)]
         pairs = [(i, j, row) for (i, j, _), row in zip(bends, unit[1 + len(jacobian) :], strict=True)]
         for slot, stencil in self._stencils(x, model, free) if moving and home is None else []:

@@ -16,12 +16,24 @@ from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.models import SkyModel
 from xgamma.predict.region import region_response
 
-__all__ = ["Contribution", "Fixed", "Many", "RegionSource", "fixed_of", "moved_many", "region_source", "still_many"]
+__all__ = [
+    "Contribution",
+    "Fixed",
+    "Many",
+    "RegionSource",
+    "fixed_of",
+    "independent",
+    "moved_many",
+    "region_source",
+    "still_many",
+]
 
 Array = NDArray[np.float64]
 
 _SHIFT, _RELATIVE = 1e-4, 1e-3
 """Steps of the differences in position (deg) and relative to a parameter of shape."""
+_SAME = 1e-9
+"""Relative difference up to which derivatives, themselves from differences, are multiples of each other."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,22 @@ def moved_many(evaluate: Callable[[Array], Fixed], spectrum: Spectrum, x: Array)
             basis, coefficients = np.eye(fluxes.shape[1]), fluxes
     out = Contribution(evaluate(basis), coefficients[0], still=False, bounded=False)
     return out, coefficients, np.asarray((fluxes >= 0).all(axis=1))
+
+
+def independent(fluxes: Array) -> tuple[Array, Array]:
+    """Return the first of some fluxes and those that are no multiple of one before, and the shares of these in all."""
+    chosen: list[Array] = []
+    shares = np.zeros((len(fluxes), len(fluxes)))
+    for i, flux in enumerate(fluxes):
+        for j, other in enumerate(chosen):
+            factor = float(flux @ other) / (float(other @ other) or 1.0)
+            if (np.abs(flux - factor * other) <= _SAME * np.abs(flux)).all():
+                shares[i, j] = factor
+                break
+        else:
+            shares[i, len(chosen)] = 1.0
+            chosen.append(flux)
+    return np.stack(chosen), shares[:, : len(chosen)]
 
 
 def fixed_of(

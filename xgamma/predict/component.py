@@ -238,8 +238,10 @@ def located(grid: SkyGrid, spatial: Any, rotation: NDArray[np.float64]) -> tuple
 
 def directed(spatial: Any, rotation: NDArray[np.float64]) -> tuple[float, float]:
     """Direction of the centre of a model in deg in the frame of the grid, arguments as for `located`."""
-    lon, lat = (np.array(v, dtype=np.float64) for v in spatial.position_lonlat)
-    lon, lat = rotate(lon, lat, rotation.T)
+    lon, lat = spatial.position_lonlat
+    if rotation[0, 0] == rotation[1, 1] == rotation[2, 2] == 1:
+        return float(lon) % 360.0, float(lat)
+    lon, lat = rotate(np.array(lon, dtype=np.float64), np.array(lat, dtype=np.float64), rotation.T)
     return float(lon), float(lat)
 
 
