@@ -179,6 +179,7 @@ def approach(
     upper: Array,
     free: Flags,
     near: float,
+    part: float = 0.0,
     found: Expansion | None = None,
     steps: int = 20,
 ) -> tuple[Array, Expansion]:
@@ -199,6 +200,8 @@ def approach(
         The parameters to vary.
     near : float
         Distance to the minimum, as an expected decrease of the statistic, that is near enough.
+    part : float
+        The same as a part of what the steps have gained.
     found : Expansion, optional
         The statistic at the start, if it is known.
     steps : int
@@ -212,11 +215,12 @@ def approach(
         The statistic there.
     """
     found = objective.expand(x, free) if found is None else found
+    first = found.value
     for _ in range(steps):
         held = ((x <= lower) & (found.gradient > 0)) | ((x >= upper) & (found.gradient < 0))
         move = _step(x, found.gradient, found.hessian, scale, lower, upper, free & ~held)
         edm = -float(found.gradient @ move + 0.5 * move @ found.hessian @ move)
-        if not edm > near:
+        if not edm > max(near, part * (first - found.value)):
             break
         move *= min(1.0, float(np.min(most[move != 0] / np.abs(move[move != 0]), initial=1.0)))
         # The statistic falls ever more steeply towards zero, where a parabola leads far beyond.
@@ -224,14 +228,14 @@ def approach(
         error = np.sqrt(2 / np.where(bend > 0, bend, np.inf))
         reach = np.where(np.isinf(most), np.maximum(np.abs(x), _ERRORS * error), np.inf)
         move = np.clip(move, -reach, np.where(x >= 0, np.inf, reach))
-        for part in 0.5 ** np.arange(8):
-            new = np.clip(x + part * move, lower, upper)
+        for length in 0.5 ** np.arange(8):
+            new = np.clip(x + length * move, lower, upper)
             there = objective.expand(new, free)
             if there.value <= found.value and there.cut <= found.cut:
                 break
         else:
             break
-        stalled = found.value - there.value < _STALLED * part * edm < _STALLED * _SMALL
+        stalled = found.value - there.value < _STALLED * length * edm < _STALLED * _SMALL
         x, found = new, there
         if stalled:
             break

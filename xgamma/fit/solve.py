@@ -23,8 +23,9 @@ _MOVED = 0.05
 """Distance in standard errors after which second derivatives are taken anew."""
 _LONGEST = 10.0
 """Longest step of a position, a shape or an index, in plausible first steps."""
-_ROUGHLY, _NEAR = 0.1, 1e-4
-"""Expected decrease of the statistic that is near enough for amplitudes and norms alone, and for a minimiser."""
+_ROUGHLY, _ROUGH_PART, _NEAR = 0.1, 0.1, 1e-4
+"""Expected decrease of the statistic, or part of what was gained, that is near enough for amplitudes and norms alone,
+and decrease from which on differences are worth their price."""
 _SHARE = 0.2
 """Part of a parameter in a flat direction from which on that makes its error unknown."""
 
@@ -122,7 +123,7 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
     bounds = start.scale, start.lower, start.upper
     found: Expansion | None = known
     if norms.any() and not norms.all():
-        x, found = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, found=known)
+        x, found = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, part=_ROUGH_PART, found=known)
         # Only for these parameters were the derivatives taken that differences give.
         found = None if known.rough.any() else found
     x, found = approach(objective, x, most, *bounds, np.ones(x.size, dtype=bool), near=_NEAR, found=found)

@@ -9,6 +9,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from xgamma.coords.labels import parse_unit
 from xgamma.fit.objective import Objective
 from xgamma.likelihood.expansion import Expansion
 
@@ -74,7 +75,7 @@ def _steps(vector: Any, resolution: float) -> Array:
     out = np.ones(vector.value.size)
     for i, (name, unit, value) in enumerate(zip(vector.names, vector.units, vector.value, strict=True)):
         key = name.rpartition(".")[2]
-        angle = u.Unit(unit).is_equivalent("deg")
+        angle = unit != "" and parse_unit(unit, name).is_equivalent(u.deg)
         if angle and (key in _POSITIONS or key in _SIZES):
             out[i] = (0.2 * resolution * u.deg).to_value(unit)
             if key == "lon_0":

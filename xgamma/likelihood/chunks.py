@@ -107,8 +107,10 @@ def _call(state: Any, method: str, x: Array, *more: Any) -> Any:
 
 def is_chunked(ds: xr.Dataset) -> bool:
     """Whether a dataset is a lazy map."""
-    lazy = any(ds[name].chunks is not None for name in ("counts", "background", "exposure") if name in ds)
-    return lazy and "counts" in ds and {"y", "x"} <= set(ds["counts"].dims)
+    variables = ds.variables
+    if "counts" not in variables or not {"y", "x"} <= set(variables["counts"].dims):
+        return False
+    return any(variables[name].chunks is not None for name in ("counts", "background", "exposure") if name in variables)
 
 
 def chunked_term(ds: xr.Dataset, models: Models) -> ChunkedTerm:

@@ -136,7 +136,7 @@ def flux_term(ds: xr.Dataset, models: list[Any], slots: dict[int, int]) -> FluxT
     return FluxTerm(
         name=str(ds.attrs.get("name", "")),
         statistic=statistic.kernel(*arrays).compiled(),
-        spectra=tuple(Spectrum(part, chosen, chosen) for part in parts),
+        spectra=tuple(Spectrum(part, chosen, chosen).scaled() for part in parts),
         everywhere=tuple(Spectrum(part, energy, energy) for part in parts),
         size=energy.size,
         n_bins=int(np.count_nonzero(inside)),

@@ -289,7 +289,9 @@ def _frame(ds: xr.Dataset) -> _Frame:
 def _kept(ds: xr.Dataset, names: list[str]) -> tuple[dict[str, xr.Variable], dict[str, Any]]:
     """Copy coordinates; return them with their indexes."""
     variables, indexes = ds.variables, ds.xindexes
-    return {name: variables[name].copy(deep=True) for name in names}, {n: indexes[n] for n in names if n in indexes}
+    # Indexes do not change, nor what they hold.
+    own = {name: indexes[name] for name in names if name in indexes}
+    return {name: variables[name].copy(deep=name not in own) for name in names}, own
 
 
 def _term(ds: xr.Dataset, models: Models) -> Any:

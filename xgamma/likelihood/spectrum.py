@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,25 @@ class Spectrum:
         The model.
     lower, upper : ndarray
         Edges of the bins in TeV; equal for values at energies in place of integrals.
+    scale : int or None
+        Which of the free parameters the model is proportional to, see `scaled`.
     """
 
     part: Part
     lower: Array
     upper: Array
+    scale: int | None = None
+
+    def scaled(self) -> Spectrum:
+        """Return the same that knows which of its free parameters the model is proportional to."""
+        for k, free in enumerate(self.free):
+            if free.name in SCALES and self._is_proportional(free):
+                return replace(self, scale=k)
+        return self
+
+    def _is_proportional(self, free: Free) -> bool:
+        once, twice = self.many({free.name: np.array([1.0, 2.0]) * free.scale})
+        return bool(np.all(np.abs(twice - 2 * once) <= 2e-13 * np.abs(once)))
 
     @property
     def free(self) -> tuple[Free, ...]:
@@ -97,14 +111,20 @@ class Spectrum:
         here = [float(v) for v in self.part.values(x).values()]
         if not here:
             return self(x), np.zeros((0, self.size)), []
+        # What the model is proportional to is taken for what it was at the start, and multiplied in the end.
+        scale = None if self.scale is None else self.free[self.scale]
+        times = 1.0
+        if self.scale is not None and scale is not None:
+            times, here[self.scale] = here[self.scale] / scale.scale, scale.scale
+        shape = [k for k in range(len(here)) if k != self.scale]
         points, rules = [here], []
-        for k, free in enumerate(self.free):
-            offsets, weights, step = _slope_rule(free, here[k])
-            rules.append((len(points), weights * (free.factor / step)))
+        for k in shape:
+            offsets, weights, step = _slope_rule(self.free[k], here[k])
+            rules.append((k, len(points), weights * (self.free[k].factor / step)))
             points += [[*here[:k], here[k] + o * step, *here[k + 1 :]] for o in offsets]
         start = len(points)
         inner, steps = _inner(self.free, here)
-        pairs = [(i, j) for i in range(len(here)) for j in range(i, len(here))] if order > 1 else []
+        pairs = [(i, j) for i in shape for j in shape if i <= j] if order > 1 else []
         for i, j in pairs:
             for a, b, _ in _BEND_RULES[i == j]:
                 point = inner.copy()
@@ -113,8 +133,15 @@ class Spectrum:
                 points.append(point)
         columns = np.array(points)
         table = self.many({free.name: columns[:, k] for k, free in enumerate(self.free)})
-        slopes = np.stack([weights @ table[at : at + weights.size] for at, weights in rules])
-        bends = []
+        slopes, bends = np.zeros((len(here), self.size)), []
+        for k, at, weights in rules:
+            slopes[k] = weights @ table[at : at + weights.size]
+        if self.scale is not None and scale is not None:
+            unit = scale.factor / scale.scale
+            if order > 1:
+                bends = [(*sorted((scale.slot, self.free[k].slot)), unit * slopes[k]) for k in shape]
+            slopes *= times
+            slopes[self.scale] = unit * table[0]
         for i, j in pairs:
             one, two, rule = self.free[i], self.free[j], _BEND_RULES[i == j]
             part = table[start : start + len(rule)]
@@ -124,8 +151,8 @@ class Spectrum:
             row[np.abs(row) < 4e-15 * np.abs(part).max(axis=0, initial=0.0)] = 0.0
             if row.any():
                 low, high = sorted((one.slot, two.slot))
-                bends.append((low, high, row * (one.factor * two.factor / (steps[i] * steps[j]))))
-        return table[0], slopes, bends
+                bends.append((low, high, row * (times * one.factor * two.factor / (steps[i] * steps[j]))))
+        return times * table[0], slopes, bends
 
 
 def _slope_rule(free: Free, value: float) -> tuple[Array, Array, float]:
@@ -195,10 +222,7 @@ def simplify(spectrum: Spectrum, x: Array) -> tuple[Spectrum | Linear, Array | N
     """
     if not spectrum.free:
         return Linear(()), spectrum(x)
-    if len(spectrum.free) > 1 or spectrum.free[0].name not in SCALES:
+    if len(spectrum.free) > 1 or spectrum.scale is None:
         return spectrum, None
-    name = spectrum.free[0].name
-    once, twice = spectrum.many({name: np.array([1.0, 2.0]) * spectrum.free[0].scale})
-    if not np.allclose(twice, 2 * once, rtol=1e-13, atol=0):
-        return spectrum, None
-    return Linear(spectrum.free), once / spectrum.free[0].scale
+    free = spectrum.free[0]
+    return Linear(spectrum.free), spectrum.many({free.name: np.array([free.scale])})[0] / free.scale

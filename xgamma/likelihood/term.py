@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import astropy.units as u
+import numpy as np
 import xarray as xr
 
 from xgamma.coords import Axis, SkyGrid
+from xgamma.coords.labels import parse_unit
 from xgamma.likelihood.bins import bins_of
 from xgamma.likelihood.cash import cash_term
 from xgamma.likelihood.deep import Image
@@ -64,12 +67,15 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         raise ValueError(f"Dataset '{name}' has no variable 'exposure', which models need to predict counts.")
     moving = [m for m in sources if m.spatial_model is not None and part_of(m.spatial_model, slots).free]
     lookups = lookups_of(responses, bins.grid.frame) if moving and bins.grid is not None else None
-    axis = Axis.from_dataset(responses, "energy_true").to("TeV") if sources else None
+    lower = upper = np.zeros(0)
+    if sources:
+        axis = Axis.from_dataset(responses, "energy_true")
+        to_tev = parse_unit(axis.unit, "axis 'energy_true'").to(u.TeV)
+        lower, upper = axis.lower * to_tev, axis.upper * to_tev
     compiled: list[Any] = []
     images: list[list[Image]] = []
     for model in sources:
-        assert axis is not None
-        spectrum = Spectrum(part_of(model.spectral_model, slots), axis.lower.copy(), axis.upper.copy())
+        spectrum = Spectrum(part_of(model.spectral_model, slots), lower, upper).scaled()
         if bins.grid is None:
             spatial = None if model.spatial_model is None else part_of(model.spatial_model, slots)
             compiled.append(region_source(responses, bins, model, spectrum, spatial, x))
@@ -93,5 +99,5 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
     background = None
     if scaling and "background" in ds:
         energy = Axis.from_dataset(ds["background"], "energy").to("TeV").center.copy()
-        background = Spectrum(part_of(scaling[0].spectral_model, slots), energy, energy)
+        background = Spectrum(part_of(scaling[0].spectral_model, slots), energy, energy).scaled()
     return cash_term(name, bins, background, tuple(compiled), images, x)
