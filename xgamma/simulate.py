@@ -55,7 +55,7 @@ def fake(ds: xr.Dataset, seed: int = 0, models: ModelsLike = None, npred_backgro
     names = ["counts", "counts_off"] if is_onoff(ds) else ["counts"]
     keys = np.random.SeedSequence(seed).generate_state(2 * len(names), np.uint64).reshape(-1, 2)
     drawn = {name: _poisson(expected[name], key) for name, key in zip(names, keys, strict=True)}
-    return record(ds.assign(drawn), f"fake(seed={seed})")
+    return record(ds.assign(drawn), f"fake(seed={seed})", own=True)
 
 
 def asimov(ds: xr.Dataset, models: ModelsLike = None, npred_background: Any = None) -> xr.Dataset:
@@ -94,7 +94,7 @@ def asimov(ds: xr.Dataset, models: ModelsLike = None, npred_background: Any = No
     dims = ds["counts"].dims if "counts" in ds else expected.dims
     attrs = ds["counts"].attrs if "counts" in ds else {"units": ""}
     counts = xr.Variable(dims, expected.variable.transpose(*dims).data, attrs)
-    return record(ds.assign(counts=counts), "asimov()")
+    return record(ds.assign(counts=counts), "asimov()", own=True)
 
 
 def _poisson(expected: xr.DataArray, keys: NDArray[np.unsignedinteger]) -> xr.Variable:

@@ -134,7 +134,7 @@ def reduction(config, name):
         "to_region_map_dataset": lambda: ds.to_region_map_dataset(circle),
         "stack": stack,
     }[name]
-    return lambda i: [float(work().counts.data.sum())]
+    return lambda i: work().counts
 
 
 def survey(config):

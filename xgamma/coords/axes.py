@@ -290,18 +290,19 @@ class Axis:
         what = f"an edge along axis {self.name!r}"
         if self.node_type != "edges":
             raise ValueError(f"axis {self.name!r} is made from the centres of its bins: only edges can be grouped")
-        own = _scale(self.edges, self.interp, self.name)
+        limits = self.edges
+        own = _scale(limits, self.interp, self.name)
         if own[-1] < own[0]:
             raise ValueError(f"axis {self.name!r} falls: reverse it with isel({self.name}=slice(None, None, -1)) first")
         wanted = np.atleast_1d(to_value(edges, self.unit, what))
         if np.isnan(wanted).any():
             raise ValueError(f"{what} is nan")
-        clipped = np.clip(wanted, self.edges[0], self.edges[-1])
+        clipped = np.clip(wanted, limits[0], limits[-1])
         nearest = np.unique(np.round(np.interp(_scale(clipped, self.interp, self.name), own, np.arange(own.size))))
         if nearest.size < 2:
             raise ValueError(
                 f"the edges {wanted} {self.unit} enclose no bin of axis {self.name!r}, "
-                f"which covers {self.edges[0]:.6g} to {self.edges[-1]:.6g} {self.unit}"
+                f"which covers {limits[0]:.6g} to {limits[-1]:.6g} {self.unit}"
             )
         return [slice(int(start), int(stop)) for start, stop in zip(nearest[:-1], nearest[1:], strict=True)]
 

@@ -127,11 +127,12 @@ class SkyGrid:
             If there is no such grid, or a part of it is missing or damaged.
         """
         names = GridNames(suffix)
-        grid = getattr(obj.xindexes.get(names["lon"]), "grid", None)
+        indexes = obj.xindexes
+        grid = getattr(indexes.get(names["lon"]), "grid", None)
         if isinstance(grid, cls):
             for key in ("y", "x"):
-                labels = getattr(obj.xindexes.get(names[key]), "index", None)
-                if labels is not None and not np.array_equal(labels, getattr(grid, key)):
+                labels = getattr(indexes.get(names[key]), "index", None)
+                if labels is not None and not np.array_equal(labels.values, getattr(grid, key)):
                     why = f"differs from the index of {names['lon']!r}, as after interp: use .gp.interp_by_coord"
                     raise ValueError(f"coordinate {names[key]!r} {why}")
             return grid
@@ -267,7 +268,15 @@ class SkyGrid:
 
     def isel(self, y: Any = slice(None), x: Any = slice(None)) -> SkyGrid:
         """Return the grid of some rows and columns, by slices or one-dimensional arrays of positions."""
-        return SkyGrid(self.keywords, self.y[y], self.x[x])
+        # the checks of the keywords take longer than the rest
+        part = object.__new__(SkyGrid)
+        for key, values in (
+            ("keywords", self.keywords),
+            ("y", _labels(self.y[y], "y")),
+            ("x", _labels(self.x[x], "x")),
+        ):
+            object.__setattr__(part, key, values)
+        return part
 
     def labels_to_lonlat(self, y: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude in degrees at labels (fractions allowed), which broadcast.

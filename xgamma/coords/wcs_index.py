@@ -127,8 +127,8 @@ class WcsIndex(CoordinateTransformIndex):
 
     def isel(self, indexers: Mapping[Any, Any]) -> WcsIndex | None:
         """Return the index of some rows and columns, or None where a dim is lost."""
-        labels = []
-        for dim, own in zip(self.dims, (self.grid.y, self.grid.x), strict=True):
+        positions = []
+        for dim in self.dims:
             indexer = indexers.get(dim, slice(None))
             if isinstance(indexer, xr.Variable):
                 if indexer.dims != (dim,):
@@ -136,8 +136,8 @@ class WcsIndex(CoordinateTransformIndex):
                 indexer = indexer.to_numpy()
             if not isinstance(indexer, slice) and np.ndim(indexer) != 1:
                 return None
-            labels.append(own[indexer])
-        return self._with(SkyGrid(self.grid.keywords, *labels))
+            positions.append(indexer)
+        return self._with(self.grid.isel(*positions))
 
     def sel(self, labels: dict[Any, Any], method: Any = None, tolerance: Any = None) -> IndexSelResult:
         """Return the rows and columns of a sky box, a pixel or many, as the class describes.

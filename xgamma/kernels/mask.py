@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["zero_outside"]
+__all__ = ["add_inside", "zero_outside"]
+
+_BLOCK = 2**16
+"""Number of values that are worked on at once: they stay in the processor's cache."""
 
 
 def zero_outside(values: NDArray[Any], mask: NDArray[np.bool_] | np.bool_, finite: bool = False) -> NDArray[Any]:
@@ -34,3 +37,58 @@ def zero_outside(values: NDArray[Any], mask: NDArray[np.bool_] | np.bool_, finit
     if finite:
         mask = mask & good
     return np.where(mask, values, values.dtype.type(0))
+
+
+def add_inside(
+    total: NDArray[Any],
+    values: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    scale: NDArray[Any] | None = None,
+    first: bool = False,
+    finite: bool = False,
+) -> None:
+    """Add to an array what `zero_outside` makes of others, without arrays of their size on the way.
+
+    Parameters
+    ----------
+    total : ndarray
+        Changed in place; at least one dimension.
+    values : ndarray
+        Of the shape of the total.
+    mask : ndarray of bool or None
+        Of as many dimensions, each as long as that of the total or one; None if all is inside.
+    scale : ndarray, optional
+        Of such a shape; the values are multiplied by it.
+    first : bool
+        Whether the total is to be overwritten: it may be empty.
+    finite : bool
+        Whether what is not finite counts as zero. Without, it does so outside the mask only.
+    """
+    step = max(1, _BLOCK // max(1, total[:1].size))
+    buffer: NDArray[Any] | None = None
+    for start in range(0, len(total), step):
+        block = slice(start, start + step)
+        out, part = total[block], values[block]
+        if scale is not None:
+            part = part * (scale if len(scale) == 1 else scale[block])
+        if mask is None:
+            inside, product = np.ones((1,) * part.ndim, dtype=bool), part
+        else:
+            inside = mask if len(mask) == 1 else mask[block]
+            if first and out.dtype == part.dtype:
+                target = out
+            else:
+                if buffer is None or buffer.shape != part.shape:
+                    buffer = np.empty(part.shape, dtype=part.dtype)
+                target = buffer
+            # outside of the mask there may be infinities
+            with np.errstate(invalid="ignore"):
+                product = np.multiply(part, inside, out=target)
+        if part.dtype.kind == "f" and not np.isfinite(product).all():
+            keep = inside & np.isfinite(part) if finite else inside
+            product = np.where(keep, part, part.dtype.type(0))
+        if first:
+            if product is not out:
+                out[...] = product
+        else:
+            out += product

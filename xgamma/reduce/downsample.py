@@ -63,7 +63,7 @@ def downsample(ds: xr.Dataset, factor: int, axis_name: str | None = None, name: 
         raise ValueError(
             f"axis_name is {axis_name!r}: leave it out to merge pixels, or merge reconstructed energies with 'energy'"
         )
-    return record(out, line, name)
+    return record(out, line, name, own=out is not ds)
 
 
 def _check(dim: str, size: int, factor: int) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid
 from xgamma.reduce.rebuild import grid_dims
 
-__all__ = ["Lookup", "irf_mask", "lookup"]
+__all__ = ["Lookup", "any_energy", "irf_mask", "lookup"]
 
 _STEPS = np.array([-0.99, -0.5, 0.0, 0.5, 0.99])
 """Places around a pixel of a response, in pixels, for which an interpolation looks at it."""
@@ -48,9 +48,19 @@ def irf_mask(ds: xr.Dataset, suffix: str | None, found: Lookup | None = None) ->
     if isinstance(mask.data, np.ndarray):
         data = mask.transpose(..., "y", "x").data
         rest = [dim for dim in mask.dims if dim not in ("y", "x")]
-        return xr.Variable((*rest, y, x), data[..., rows, columns].any(axis=(-3, -1)))
+        # by places first and pixels last, of which the processor compares many at once
+        places = (rows * data.shape[-1] + columns).transpose(1, 3, 0, 2)
+        flat = data.reshape(*data.shape[:-2], -1).take(places.reshape(_STEPS.size**2, -1), axis=-1)
+        near = flat.any(axis=-2).reshape(*data.shape[:-2], rows.shape[0], columns.shape[2])
+        return xr.Variable((*rest, y, x), near)
     dims = (y, "step_y", x, "step_x")
     return mask.isel(y=xr.Variable(dims, rows), x=xr.Variable(dims, columns)).any(("step_y", "step_x"))
+
+
+def any_energy(mask: xr.Variable) -> xr.Variable:
+    """Whether a mask over ``energy`` holds for any, where xarray's way takes longer than the numbers."""
+    dims = [dim for dim in mask.dims if dim != "energy"]
+    return xr.Variable(dims, mask.data.any(axis=mask.get_axis_num("energy")))
 
 
 def lookup(ds: xr.Dataset, suffix: str) -> Lookup:

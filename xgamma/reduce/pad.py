@@ -68,4 +68,4 @@ def pad(
             how: dict[str, Any] = {"mode": "constant" if VARIABLES[str(key)].dtype == "b" else mode}
             variables[key] = xr.Variable(variable.dims, np.pad(variable.data, widths, **how), variable.attrs)
     out = rebuild(ds, variables, grids={"": SkyGrid(grid.keywords, labels["y"], labels["x"])})
-    return record(out, f"pad(({width['x']}, {width['y']}), mode={mode!r})", name)
+    return record(out, f"pad(({width['x']}, {width['y']}), mode={mode!r})", name, own=True)

@@ -10,13 +10,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.kernels.mask import zero_outside
+from xgamma.kernels.mask import add_inside, zero_outside
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import VARIABLES, base_name, suffix_of
 
 __all__ = [
     "Term",
     "add_masked",
+    "along",
     "averages",
     "inside",
     "mask_for",
@@ -119,10 +120,10 @@ def masked(
     """
     data = widened(variable.data, dtype)
     if weight is not None:
-        data = data * _along(weight, variable.dims)
+        data = data * along(weight, variable.dims)
     if factor != 1:
         data = data * data.dtype.type(factor)
-    return zero_outside(data, np.True_ if mask is None else _along(mask, variable.dims), finite=True)
+    return zero_outside(data, np.True_ if mask is None else along(mask, variable.dims), finite=True)
 
 
 def add_masked(
@@ -131,22 +132,19 @@ def add_masked(
     mask: xr.Variable | None,
     factor: float,
     weight: xr.Variable | None = None,
+    first: bool = False,
 ) -> None:
-    """Add to an array what `masked` returns, one plane after the other: each stays in the processor's cache."""
-    if variable.ndim < 3:
-        total += masked(variable, mask, factor, weight, total.dtype)
-        return
-    keep = None if mask is None else _along(mask, variable.dims)
-    scale = None if weight is None else _along(weight, variable.dims)
-    for i, plane in enumerate(widened(variable.data, total.dtype)):
-        if scale is not None:
-            plane = plane * scale[i if len(scale) > 1 else 0]
-        if factor != 1:
-            plane = plane * plane.dtype.type(factor)
-        total[i] += zero_outside(plane, np.True_ if keep is None else keep[i if len(keep) > 1 else 0], finite=True)
+    """Add to an array what `masked` returns, or fill it with that if it is the first."""
+    keep = None if mask is None else along(mask, variable.dims)
+    scale = None if weight is None else along(weight, variable.dims)
+    data = widened(variable.data, total.dtype)
+    if factor != 1:
+        number = np.result_type(data, *([] if scale is None else [scale])).type(factor)
+        scale = np.full((1,) * data.ndim, number) if scale is None else scale * number
+    add_inside(total, data, keep, scale, first, finite=True)
 
 
-def _along(variable: xr.Variable, dims: tuple[Any, ...]) -> Any:
+def along(variable: xr.Variable, dims: tuple[Any, ...]) -> Any:
     """Return the data of a variable that has some of the dims, so that they broadcast over all."""
     own = tuple(dim for dim in dims if dim in variable.dims)
     data = variable.data if own == variable.dims else variable.transpose(*own).data
@@ -160,7 +158,7 @@ def averages(sums: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
         weight = sums.get(VARIABLES[name].weight or "")
         if weight is not None:
             scale = np.divide(1.0, weight.data, out=np.zeros(weight.shape), where=weight.data > 0)
-            scale = _along(weight.copy(data=scale.astype(total.dtype)), total.dims)
+            scale = along(weight.copy(data=scale.astype(total.dtype)), total.dims)
             total = xr.Variable(total.dims, total.data * scale, total.attrs)
         out[name] = total
     return out

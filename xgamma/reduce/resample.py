@@ -8,12 +8,14 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from xgamma.coords import Axis
 from xgamma.history import record
+from xgamma.kernels.mask import add_inside
 from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.irf_mask import irf_mask
-from xgamma.reduce.parts import inside, mean_dtype, sum_dtype
+from xgamma.reduce.parts import along, inside, mean_dtype, sum_dtype
 from xgamma.reduce.rebuild import rebuild
 from xgamma.schema import VARIABLES, suffix_of
 from xgamma.validate import check_counts
@@ -55,7 +57,8 @@ def resample_energy_axis(ds: xr.Dataset, edges: Any, name: str | None = None) ->
     groups = axis.group(edges)
     limits = [axis.edges[groups[0].start], *(axis.edges[group.stop] for group in groups)]
     line = f"resample_energy_axis([{', '.join(f'{edge:.6g}' for edge in limits)}] {axis.unit})"
-    return record(merge_energies(ds, groups), line, name)
+    out = merge_energies(ds, groups)
+    return record(out, line, name, own=out is not ds)
 
 
 def to_image(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
@@ -79,7 +82,8 @@ def to_image(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
         If the dataset has no energies.
     """
     whole = slice(0, Axis.from_dataset(ds, "energy").size)
-    return record(merge_energies(ds, [whole]), "to_image()", name)
+    out = merge_energies(ds, [whole])
+    return record(out, "to_image()", name, own=out is not ds)
 
 
 def merge_energies(ds: xr.Dataset, groups: Sequence[slice]) -> xr.Dataset:
@@ -111,8 +115,10 @@ def _merged(ds: xr.Dataset, name: Hashable, variable: xr.Variable, groups: Seque
         data = [part.data.any(axis=axis) for part in parts]
     elif "energy" in spec.extensive:
         weights = _weights(ds, variable)
-        masks = [None if weights is None else weights.isel(energy=group) for group in groups]
-        data = [_sum(part, mask, spec.grid) for part, mask in zip(parts, masks, strict=True)]
+        masks = [_trusted(weights, group, bool(spec.grid)) for group in groups]
+        if variable.ndim > 2 and not any(hasattr(part.data, "dask") for part in (*parts, *masks) if part is not None):
+            return xr.Variable(variable.dims, _sums(parts, masks), variable.attrs)
+        data = [_sum(part, mask) for part, mask in zip(parts, masks, strict=True)]
     else:
         weight = ds.variables.get(spec.weight) if spec.weight else None
         data = [_mean(part, weight, group) for part, group in zip(parts, groups, strict=True)]
@@ -128,15 +134,34 @@ def _weights(ds: xr.Dataset, variable: xr.Variable) -> xr.Variable | None:
     return mask.transpose(*(dim for dim in variable.dims if dim in mask.dims))
 
 
-def _sum(part: xr.Variable, mask: xr.Variable | None, grid: str) -> Any:
+def _trusted(weights: xr.Variable | None, group: slice, response: bool) -> xr.Variable | None:
+    """Mask of a group of bins; None if there is none."""
+    if weights is None:
+        return None
+    mask = weights.isel(energy=group)
+    # Where no bin of a group is trusted there is nothing to predict, but neighbours interpolate there.
+    return mask | ~mask.any("energy") if response else mask
+
+
+def _sums(parts: Sequence[xr.Variable], masks: Sequence[xr.Variable | None]) -> NDArray[Any]:
+    """Add the energies of groups of bins in memory, bin by bin: none is copied as a whole."""
+    axis, shape = parts[0].get_axis_num("energy"), list(parts[0].shape)
+    shape[axis] = len(parts)
+    out = np.empty(shape, dtype=sum_dtype(parts[0].dtype))
+    totals = np.moveaxis(out, axis, 0)
+    for i, (part, mask) in enumerate(zip(parts, masks, strict=True)):
+        values = np.moveaxis(part.data, axis, 0)
+        keep = None if mask is None else np.moveaxis(along(mask, part.dims), axis, 0)
+        for j in range(len(values)):
+            inner = None if keep is None else keep[j : j + 1]
+            add_inside(totals[i : i + 1], values[j : j + 1], inner, first=j == 0)
+    return out
+
+
+def _sum(part: xr.Variable, mask: xr.Variable | None) -> Any:
     axis = part.get_axis_num("energy")
-    if mask is None:
-        return part.data.sum(axis=axis, dtype=sum_dtype(part.dtype))
-    if grid:
-        # Where no bin of a group is trusted there is nothing to predict, but neighbours interpolate there.
-        mask = mask | ~mask.any("energy")
-        mask = mask.set_dims(dict(part.sizes)).transpose(*part.dims)
-    return inside(part.data, mask.data).sum(axis=axis, dtype=sum_dtype(part.dtype))
+    data = part.data if mask is None else inside(part.data, along(mask, part.dims))
+    return data.sum(axis=axis, dtype=sum_dtype(part.dtype))
 
 
 def _mean(part: xr.Variable, weight: xr.Variable | None, group: slice) -> Any:

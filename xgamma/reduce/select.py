@@ -51,17 +51,20 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
     ValueError
         If there is no map, the rectangle misses it, or is not wholly inside with ``strict``.
     """
-    grids = {s: FixedGrid.of(SkyGrid.from_dataset(ds, s)) for s in dict.fromkeys(("", *suffixes(ds)))}
+    grids = _fixed({s: SkyGrid.from_dataset(ds, s) for s in dict.fromkeys(("", *suffixes(ds)))})
     boxes = {suffix: cutout_box(grids[suffix], position, width, mode) for suffix in grids if suffix in _MAPS}
     rows, columns = positions_in_box(grids[""], boxes[""])
     left = grids[""].y[rows], grids[""].x[columns]
     middle = grids[""].position_to_labels(position)
     indexers: dict[str, slice] = {}
+    around: dict[int, tuple[slice, slice]] = {}
     for suffix, grid in grids.items():
         if suffix in boxes:
             rows, columns = positions_in_box(grid, boxes[suffix])
         else:
-            rows, columns = _around(grid, grids[""], left, middle)
+            if id(grid) not in around:
+                around[id(grid)] = _around(grid, grids[""], left, middle)
+            rows, columns = around[id(grid)]
         names = GridNames(suffix)
         indexers |= {names["y"]: rows, names["x"]: columns}
     part = ds.isel(indexers)
@@ -72,6 +75,15 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
     lon, lat = pair_of_degrees(width, "width")
     where = f"{position.to_string('decimal', precision=6)} {position.frame.name}"
     return record(part, f"cutout(position={where!r}, width=({lon:.6g}, {lat:.6g}) deg, mode={mode!r})", name)
+
+
+def _fixed(grids: Mapping[str, SkyGrid]) -> dict[str, FixedGrid]:
+    """Set up the projection of each grid, once for those that are equal, as grids of responses often are."""
+    found: dict[str, FixedGrid] = {}
+    for suffix, grid in grids.items():
+        known = next((one for one in found.values() if one.equals(grid)), None)
+        found[suffix] = FixedGrid.of(grid) if known is None else known
+    return found
 
 
 def _around(

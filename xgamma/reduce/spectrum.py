@@ -55,7 +55,7 @@ def to_region_map_dataset(ds: xr.Dataset, region: Any, name: str | None = None) 
         energy; of a lazy dataset the masks are looked at when the result is computed.
     """
     area = footprint(region, ds)
-    return record(_summed(ds, area), f"to_region_map_dataset({_shown(area)})", name)
+    return record(_summed(ds, area), f"to_region_map_dataset({_shown(area)})", name, own=True)
 
 
 def to_spectrum_dataset(
@@ -96,7 +96,7 @@ def to_spectrum_dataset(
     gone = {str(dim) for key in psf for dim in out.variables[key].dims} - used
     out = rebuild(out, {k: v for k, v in out.data_vars.variables.items() if k not in psf}, gone=gone)
     line = f"to_spectrum_dataset({_shown(area)}, containment_correction={containment_correction})"
-    return record(out, line, name)
+    return record(out, line, name, own=True)
 
 
 def _shown(area: Footprint) -> str:

@@ -14,7 +14,7 @@ from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background, is_onoff
 from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
-from xgamma.reduce.irf_mask import Lookup, irf_mask, lookup
+from xgamma.reduce.irf_mask import Lookup, any_energy, irf_mask, lookup
 from xgamma.reduce.parts import Term, add_masked, averages, mean_dtype, sky_suffix, sum_dtype
 from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
@@ -100,7 +100,7 @@ def stack_many(datasets: Iterable[xr.Dataset], name: str | None = None) -> xr.Da
         )
     out = conserve_background(_stacked([expose_background(ds) for ds in chosen]))
     line = ", ".join(str(ds.attrs.get("name", "")) for ds in chosen[1:])
-    return record(out, f"stack({line})", name)
+    return record(out, f"stack({line})", name, own=True)
 
 
 def to_masked(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
@@ -124,7 +124,7 @@ def to_masked(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
     ValueError
         If the bins or grids are damaged.
     """
-    return record(_stacked([ds]), "to_masked()", name)
+    return record(_stacked([ds]), "to_masked()", name, own=True)
 
 
 def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -212,31 +212,37 @@ def _sums(
     out = {}
     for term in terms:
         shape = tuple(sizes[dim] for dim in term.dims)
-        total = np.zeros(shape, dtype=term.dtype)
+        total: Any = None
         for i, (ds, place) in enumerate(zip(datasets, places, strict=True)):
             if term.name not in ds.data_vars and term.name != "mask_safe":
                 continue
             here = place.along(term.dims)
-            index = here.index(term.dims, shape) if here.positions else ...
+            if not here.positions:
+                first = total is None
+                total = np.empty(shape, dtype=term.dtype) if first else total
+                _add(total, term, i, ds, masks[i], first)
+                continue
+            total = np.zeros(shape, dtype=term.dtype) if total is None else total
+            index = here.index(term.dims, shape)
             # a view, but for parts with gaps
             part = total[index]
-            _add(part, term, i, ds, masks[i])
+            _add(part, term, i, ds, masks[i], first=False)
             total[index] = part
         out[term.name] = xr.Variable(term.dims, total, term.attrs)
     return out
 
 
-def _add(total: Any, term: Term, number: int, ds: xr.Dataset, masks: _Masks) -> None:
-    """Add a variable of one dataset to an array of its shape."""
+def _add(total: Any, term: Term, number: int, ds: xr.Dataset, masks: _Masks, first: bool) -> None:
+    """Add a variable of one dataset to an array of its shape, which it overwrites if it is the first."""
     variable = masks.safe() if term.name == "mask_safe" else ds.variables[term.name]
     variable = variable if variable.dims == term.dims else variable.transpose(*term.dims)
     if term.dtype == bool:
-        np.logical_or(total, variable.data, out=total)
+        total[...] = variable.data if first else total | variable.data
     elif not term.dims:
-        total += variable.data * term.factors[number]
+        total[...] = variable.data * term.factors[number] + (0 if first else total)
     else:
         weight = ds.variables[term.weight] if term.weight else None
-        add_masked(total, variable, masks.on(variable), term.factors[number], weight)
+        add_masked(total, variable, masks.on(variable), term.factors[number], weight, first)
 
 
 def _times(datasets: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:
@@ -282,7 +288,7 @@ class _Masks:
                 on_map = {"y", "x"} <= set(self._ds.variables["mask_safe"].dims)
                 whole = irf_mask(self._ds, suffix, self._lookups.of(self._ds, suffix) if suffix and on_map else None)
             self._found[suffix, True] = whole
-            self._found[suffix, False] = whole.any("energy")
+            self._found[suffix, False] = any_energy(whole)
         return self._found[key]
 
     def safe(self) -> xr.Variable:
