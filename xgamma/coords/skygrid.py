@@ -268,15 +268,7 @@ class SkyGrid:
 
     def isel(self, y: Any = slice(None), x: Any = slice(None)) -> SkyGrid:
         """Return the grid of some rows and columns, by slices or one-dimensional arrays of positions."""
-        # the checks of the keywords take longer than the rest
-        part = object.__new__(SkyGrid)
-        for key, values in (
-            ("keywords", self.keywords),
-            ("y", _labels(self.y[y], "y")),
-            ("x", _labels(self.x[x], "x")),
-        ):
-            object.__setattr__(part, key, values)
-        return part
+        return SkyGrid(self.keywords, self.y[y], self.x[x])
 
     def labels_to_lonlat(self, y: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude in degrees at labels (fractions allowed), which broadcast.
