@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.likelihood.cases import background, differences, map_dataset, place, source, spectrum, spectrum_dataset
 from tests.models.library import SPECTRAL
+from tests.models.test_models_template import write_map
 from xgamma import models as xm
 from xgamma.likelihood import Likelihood
 from xgamma.models.registry import SPATIAL_MODELS
@@ -100,6 +101,53 @@ def test_shapes(small, shape):
         np.testing.assert_allclose(lik.gradient(step), keep, rtol=0.01, atol=0.01 * np.abs(keep[i]))
     if shape in ("point", "gauss"):
         check(lik, lik.x0, **options)
+
+
+@pytest.fixture(scope="module", params=["image", "cube"])
+def template(request, small, tmp_path_factory):
+    here = place(small, 0, 0)
+    at = tuple(float(here[key][:-4]) for key in ("lon_0", "lat_0"))
+    images = np.random.default_rng(4).uniform(0.5, 1.5, (3, 9, 10))
+    path = tmp_path_factory.mktemp("template") / "map.fits"
+    if request.param == "image":
+        return xm.TemplateSpatialModel(write_map(path, images[0], crval=at, cdelt=(-0.15, 0.15)))
+    cube = write_map(path, images, crval=at, cdelt=(-0.15, 0.15), energy=np.array([1e5, 3e6, 1e8]))
+    return xm.TemplateSpatialModel(cube, normalize=False)
+
+
+@settings(max_examples=4)
+@given(data=st.data())
+def test_template(small, template, data):
+    """A template that stands still, and the spectrum that scales it."""
+    model = xm.SkyModel(spectrum(amplitude="3e-10 cm-2 s-1 TeV-1"), template, name="source")
+    lik = Likelihood(small, [model, background(small)])
+    assert {"source.index", "source.amplitude"} <= set(lik.parameters)
+    factors = data.draw(st.lists(st.floats(0.93, 1.07), min_size=len(lik.x0), max_size=len(lik.x0)))
+    check(lik, lik.x0 * factors, share=0.004)
+
+
+REGION_SHAPES = {
+    "point": lambda at: xm.PointSpatialModel(**at),
+    "gauss": lambda at: xm.GaussianSpatialModel(**at, sigma="0.12 deg"),
+}
+
+
+@pytest.mark.parametrize("shape", REGION_SHAPES)
+def test_region_source_that_moves(shape):
+    """A source next to the middle of a circle, where it was compiled and elsewhere."""
+    ds = map_dataset()
+    lon, lat = (place(ds, 0, 0)[key][:-4] for key in ("lon_0", "lat_0"))
+    spec = spectrum_dataset(ds, region=f"{place(ds)['frame']};circle({lon},{lat},0.2)")
+    # Counts that tell where it is.
+    spec["counts"] = spec["counts"] * 0 + 30
+    model = xm.SkyModel(spectrum(), REGION_SHAPES[shape](place(ds, 0.7, -0.8)), name="source")
+    lik = Likelihood(spec, [model])
+    moved = lik.x0
+    for name, step in (("lon_0", 0.021), ("lat_0", -0.013)):
+        moved[lik.parameters.index(f"source.{name}")] += step
+    for x in (lik.x0, moved):
+        assert (lik.gradient(x) != 0).all()
+        check(lik, x, share=0.004)
 
 
 PRIORS = [

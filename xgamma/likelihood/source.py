@@ -30,7 +30,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_SHIFT, _RELATIVE = 1e-4, 1e-3
+_SHIFT, _RELATIVE = 1e-5, 5e-5
 """Steps of the differences in position (deg) and relative to a parameter of shape."""
 _SAME = 1e-9
 """Relative difference up to which derivatives, themselves from differences, are multiples of each other."""
