@@ -3,6 +3,8 @@
 import errno
 import os
 import pickle
+import threading
+import time
 
 import pytest
 
@@ -137,3 +139,18 @@ def test_the_error_names_file_and_part_and_survives_pickling():
     error = FileFormatError("map.nc", "counts", "it is missing")
     assert str(error) == str(pickle.loads(pickle.dumps(error))) == "map.nc: counts: it is missing"
     assert str(FileFormatError("map.nc", "", "it is empty")) == "map.nc: it is empty"
+
+
+def test_threads_that_outlive_a_failed_write_leave_nothing(tmp_path):
+    def late(folder):
+        time.sleep(0.03)
+        (folder / "c").mkdir(parents=True, exist_ok=True)
+        (folder / "c" / "0").write_bytes(b"chunk")
+
+    with pytest.raises(ZeroDivisionError), write_beside(tmp_path / "store", directory=True) as beside:
+        beside.mkdir()
+        thread = threading.Thread(target=late, args=[beside])
+        thread.start()
+        raise ZeroDivisionError
+    thread.join()
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,6 +70,9 @@ def write_beside(path: str | os.PathLike[str], overwrite: bool = False, director
             _publish_folder(beside, target, overwrite)
         else:
             _publish_file(beside, target, overwrite)
+    except BaseException:
+        _remove_for_good(beside)
+        raise
     finally:
         _remove(beside)
 
@@ -122,3 +126,12 @@ def _remove(path: Path) -> None:
     else:
         with suppress(OSError):
             path.unlink()
+
+
+def _remove_for_good(path: Path) -> None:
+    """Remove what threads that outlive a failed write may make anew: they finish the chunk that they are at."""
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8):
+        _remove(path)
+        time.sleep(pause)
+        if not path.exists():
+            return
