@@ -1,13 +1,16 @@
 import inspect
 import pickle
+import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 import xgamma as xg
 from tests.builders import SKIES, make_map_dataset
+from xgamma.accessor.hints import USE_INSTEAD
 from xgamma.models import FoVBackgroundModel, SkyModel
 
 CENTRE = SkyCoord(0, 0, unit="deg", frame="galactic")
@@ -93,3 +96,34 @@ def test_names_of_the_face():
         assert name in dir(xg)
     with pytest.raises(AttributeError, match="module 'xgamma' has no attribute 'nothing'"):
         xg.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("counts", r"ds\['counts'\]$"),
+        ("counts_off", "which this dataset does not have"),
+        ("info_dict", r"ds\.gp\.info\(\)"),
+        ("write", "to_fits"),
+        ("gti", "gti_start"),
+    ],
+)
+def test_names_of_gammapy_lead_to_those_here(name, use):
+    ds = make_map_dataset(npix=(8, 8), nenergy=2, ntrue=2)
+    with pytest.raises(AttributeError, match=f"ds.gp has no '{name}': use .*{use}"):
+        getattr(ds.gp, name)
+    assert not hasattr(ds.gp, name)
+    assert name not in dir(ds.gp)
+
+
+def test_other_names_are_missing_as_anywhere():
+    with pytest.raises(AttributeError, match="'DatasetAccessor' object has no attribute 'nonsense'"):
+        xr.Dataset().gp.nonsense  # noqa: B018
+
+
+def test_what_to_use_instead_exists():
+    for hint in USE_INSTEAD.values():
+        for name in re.findall(r"ds\.gp\.([a-z_]+)", hint):
+            assert hasattr(xg.DatasetAccessor, name), hint
+        for name in re.findall(r"xgamma\.([a-z_]+)", hint):
+            assert hasattr(xg, name), hint

@@ -200,3 +200,37 @@ def test_selections_that_leave_little(ds):
         assert found.sizes == expected.sizes and found.attrs == expected.attrs
         if "energy" in part:
             np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+MISTAKES = {
+    "an energy that is none": (lambda ds: ds.gp.psf.containment_radius(0.68, "high"), "energy_true is 'high'"),
+    "a radius below zero": (lambda ds: ds.gp.psf.containment(-1), "rad is -1.0 deg"),
+    "pixels of no width": (lambda ds: ds.gp.psf.kernel(binsz=0), "binsz is 0"),
+    "a pair for a position": (lambda ds: ds.gp.edisp.kernel((0, 0)), r"a position is one SkyCoord, not \(0, 0\)"),
+    "models that are no text": (lambda ds: ds.assign_attrs(models=3).gp.npred(), "must be YAML text, not int"),
+    "text for an acceptance": (lambda ds: ds.gp.to_onoff("one"), "acceptance is 'one'"),
+    "an acceptance below zero": (lambda ds: ds.gp.to_onoff(1, -2), "acceptance_off is -2"),
+    "too many off counts": (
+        lambda ds: ds.gp.to_onoff(1, 2, np.ones(9)),
+        "counts_off is no number for each of the bins",
+    ),
+    "fluxes of a map": (lambda ds: ds.gp.flux_pred(), "has no flux points"),
+    "an unknown type": (lambda ds: xg.Datasets(ds).select(dataset_type="Map"), "there is no dataset type 'Map'"),
+    "a path for data": (lambda ds: xg.Likelihood("data.fits"), "takes xarray.Dataset objects, not str"),
+    "half a bin": (lambda ds: xg.energy_edges("1 TeV", "10 TeV", nbin=2.5), "nbin is 2.5"),
+    "text for a centre": (lambda ds: xg.create_map_dataset("Crab", energy=[1, 10] * u.TeV), "center is 'Crab'"),
+    "three numbers for a centre": (lambda ds: xg.create_map_dataset((1, 2, 3)), r"center is \(1, 2, 3\)"),
+    "a path for a table": (lambda ds: xg.create_flux_points("points.fits"), "not str: files are opened"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_get_a_sentence(ds, mistake):
+    call, message = MISTAKES[mistake]
+    with pytest.raises(ValueError, match=message):
+        call(ds)
+
+
+def test_key_figures_with_masks_of_numbers(ds):
+    numbers = ds.assign(mask_safe=ds.mask_safe.astype(float), mask_fit=ds.mask_fit.astype(int))
+    assert numbers.gp.info([SOURCE]) == ds.gp.info([SOURCE])

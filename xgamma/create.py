@@ -109,6 +109,9 @@ def create_map_dataset(
     (11, 100, 100)
     """
     source = like if isinstance(like, xr.Dataset) else None
+    pair = isinstance(center, tuple | list | np.ndarray | u.Quantity) and np.shape(center) == (2,)
+    if not (center is None or pair or (isinstance(center, SkyCoord) and center.isscalar)):
+        raise ValueError(f"center is {center!r}: give one SkyCoord, or longitude and latitude in degrees")
     if like is None:
         grid = SkyGrid.create(center, width=width, binsz=0.5 if binsz is None else binsz, frame=frame, proj=proj)
     else:

@@ -267,7 +267,14 @@ def _like(array: xr.DataArray, values: xr.Variable, name: str, meaning: str) -> 
 
 def _filled(zeros: xr.Variable, value: Any, name: str) -> xr.Variable:
     part = value.variable if isinstance(value, xr.DataArray) else value
-    values = zeros + part
+    if np.isscalar(value) and not (isinstance(value, (int, float, np.number)) and value >= 0):
+        raise ValueError(f"{name} is {value!r}: give a number that is not negative, or an array of them")
+    try:
+        values = zeros + part
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} is no number for each of the bins {dict(zeros.sizes)} of the counts: {error}"
+        ) from error
     if values.dims != zeros.dims or values.shape != zeros.shape:
         raise ValueError(
             f"{name} has dims {value.dims}, but those of the counts are {zeros.dims}: give one value a bin."

@@ -102,7 +102,7 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
 
 def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
     """All that has to be computed, as a dataset of numbers."""
-    safe = ds["mask_safe"].variable if "mask_safe" in ds else None
+    safe = ds["mask_safe"].variable.astype(bool) if "mask_safe" in ds else None
     out: dict[str, xr.Variable] = {}
 
     def total(array: xr.DataArray) -> xr.Variable:
@@ -114,7 +114,7 @@ def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
         inside = xr.ones_like(ds["counts"].variable, dtype=bool)
         for name in ("mask_safe", "mask_fit"):
             if name in ds:
-                inside = inside & ds[name].variable
+                inside = inside & ds[name].variable.astype(bool)
         out["n_fit_bins"] = inside.sum()
     if is_onoff(ds):
         out["background"] = total(background(ds))

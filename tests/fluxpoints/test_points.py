@@ -38,6 +38,17 @@ def test_the_dataset():
     assert ds["dnde"].attrs["units"] == "TeV-1 s-1 cm-2"
 
 
+def test_errors_limits_and_references_by_name():
+    ds = points()
+    for name in ("dnde_err", "flux_ul", "e2dnde_errn", "eflux_errp"):
+        xr.testing.assert_identical(getattr(ds.gp.sed, name), quantity(ds, name))
+    xr.testing.assert_identical(ds.gp.sed.flux_ref, reference(ds, "flux"))
+    with pytest.raises(AttributeError, match="flux points have no 'energy_ref' here: use ds.energy"):
+        ds.gp.sed.energy_ref  # noqa: B018
+    with pytest.raises(AttributeError, match="no quantity, error or limit 'dnde_wrong'"):
+        ds.gp.sed.dnde_wrong  # noqa: B018
+
+
 @pytest.mark.parametrize("target", SED_TYPES)
 def test_conversion(target):
     """Against integrals of a power law of index 2."""

@@ -331,3 +331,20 @@ def test_the_copy_of_a_view_can_be_changed(view):
     linked = view.copy()
     linked["gc"].spectral_model.index.value = 4
     assert linked["halo"].spectral_model.index.value == 4
+
+
+def test_names_by_model_and_parameter(models):
+    table = models.to_parameters_table()
+    assert models.parameters_unique_names == models.parameters.names
+    assert [f"{row['model']}.{row['parameter']}" for row in table] == models.parameters.names
+    dotted = Models([SkyModel.create("pl", name="4FGL J1745.6")]).to_parameters_table()
+    assert set(dotted["model"]) == {"4FGL J1745.6"}
+    assert list(dotted["parameter"]) == ["index", "amplitude", "reference"]
+    assert len(Models().to_parameters_table()) == 0
+
+
+def test_backgrounds_and_frozen(models):
+    assert models.background_models.names == ["one-bkg"]
+    assert not models.frozen
+    models.freeze()
+    assert models.frozen

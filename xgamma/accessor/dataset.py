@@ -11,6 +11,7 @@ import xarray as xr
 from xgamma import fluxpoints, onoff, predict, simulate, statistic, summary, validate
 from xgamma import geoms as _geoms
 from xgamma.accessor.fluxpoints import SEDAccessor
+from xgamma.accessor.hints import advice
 from xgamma.accessor.irf import EDispAccessor, PSFAccessor
 from xgamma.accessor.pictures import PlotMethods
 from xgamma.models import Models
@@ -44,6 +45,13 @@ class DatasetAccessor(PlotMethods):
         if name == "name":
             raise AttributeError("The name of a dataset is read-only: use ds = ds.assign_attrs(name=...).")
         super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only names that are not found come here, or properties that fail with an AttributeError of their own.
+        use = None if name.startswith("_") or hasattr(type(self), name) else advice(self._obj, name)
+        if use is None:
+            return object.__getattribute__(self, name)
+        raise AttributeError(f"ds.gp has no {name!r}: use {use}")
 
     def __repr__(self) -> str:
         return self.summary()

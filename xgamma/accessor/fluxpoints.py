@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xgamma import fluxpoints as _flux
+from xgamma.accessor.hints import USE_INSTEAD_OF_FLUX
+from xgamma.schema import SED_SUFFIXES, SED_TYPES
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -21,6 +23,17 @@ class SEDAccessor:
     """Fluxes, errors and limits of flux points, see `xgamma.fluxpoints`."""
 
     _obj: xr.Dataset
+
+    def __getattr__(self, name: str) -> xr.DataArray:
+        """Return errors, limits and references by name: ``dnde_err``, ``flux_ul``, ``dnde_ref``."""
+        base, _, end = name.rpartition("_")
+        if base in SED_TYPES.values() and end == "ref":
+            return _flux.reference(self._obj, base)
+        if base in SED_TYPES.values() and f"_{end}" in SED_SUFFIXES:
+            return _flux.quantity(self._obj, name)
+        if name in USE_INSTEAD_OF_FLUX:
+            raise AttributeError(f"flux points have no {name!r} here: use {USE_INSTEAD_OF_FLUX[name]}")
+        raise AttributeError(f"flux points have no quantity, error or limit {name!r}")
 
     @property
     def type(self) -> str:

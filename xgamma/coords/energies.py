@@ -40,6 +40,8 @@ def energy_edges(energy_min: Any, energy_max: Any, nbin: int, per_decade: bool =
     limits = [float(to_value(value, u.TeV, "an energy")) for value in (energy_min, top)]
     if not 0 < limits[0] < limits[1]:
         raise ValueError(f"energies from {energy_min} to {energy_max} do not rise from above zero")
+    if not per_decade and nbin != int(nbin):
+        raise ValueError(f"nbin is {nbin}: give a whole number of bins")
     if nbin < 1:
         raise ValueError(f"nbin is {nbin}: there must be at least one bin")
     low, high = float((limits[0] * u.TeV).to_value(top.unit)), float(top.value)

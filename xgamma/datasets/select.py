@@ -12,6 +12,7 @@ from astropy.time import Time
 
 from xgamma.coords import Axis
 from xgamma.coords.labels import to_value
+from xgamma.datasets.kinds import KINDS
 from xgamma.datasets.member import Member
 from xgamma.reduce.select import slice_by_energy
 
@@ -32,6 +33,9 @@ def matching(
         chosen = [member for member in chosen if any(fnmatchcase(member.name, pattern) for pattern in patterns)]
     if dataset_type is not None:
         types = [dataset_type] if isinstance(dataset_type, str) else list(dataset_type)
+        unknown = [name for name in types if name not in KINDS]
+        if unknown:
+            raise ValueError(f"there is no dataset type {unknown[0]!r}; there are: {', '.join(KINDS)}")
         chosen = [member for member in chosen if member.type in types]
     if meta and chosen:
         tables = [member.meta for member in chosen]

@@ -77,6 +77,8 @@ class SkyTable:
 
     def at_position(self, position: SkyCoord | None) -> Any:
         """Interpolate at a position in any frame, by default the middle of the map, as `at` does."""
+        if position is not None and not hasattr(position, "transform_to"):
+            raise ValueError(f"a position is one SkyCoord, not {position!r}")
         if self.grid is None or position is None:
             return self.at_center()
         return self._at_labels(*self.grid.position_to_labels(position), str(position))

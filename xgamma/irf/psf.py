@@ -82,7 +82,7 @@ def _labelled(ds: xr.Dataset, energy_true: u.Quantity | str | float | None) -> t
     if energy_true is None:
         axis = Axis.from_dataset(psf, dim)
         return axis.center * u.Unit(axis.unit), {dim: psf[dim]}
-    energy = u.Quantity(energy_true)
+    energy = _quantity(energy_true, "energy_true", "1 TeV")
     if not energy.unit.is_equivalent("TeV"):
         raise ValueError(f"energy_true needs a unit of energy, such as '1 TeV', not '{energy.unit}'.")
     if energy.ndim > 1:
@@ -92,12 +92,21 @@ def _labelled(ds: xr.Dataset, energy_true: u.Quantity | str | float | None) -> t
     return energy, {name: xr.Variable((name,) if energy.ndim else (), energy.value, attrs)}
 
 
+def _quantity(value: Any, what: str, example: str) -> u.Quantity:
+    try:
+        return u.Quantity(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is {value!r}, which is no quantity: give one such as '{example}'.") from error
+
+
 def _angle(value: u.Quantity | str | float, what: str) -> u.Quantity:
-    angle = u.Quantity(value)
+    angle = _quantity(value, what, "0.1 deg")
     if angle.unit == u.one:
-        return angle.value * u.deg
+        angle = angle.value * u.deg
     if not angle.unit.is_equivalent("deg"):
         raise ValueError(f"{what} needs a unit of angle, such as '0.1 deg', not '{angle.unit}'.")
+    if not (angle.value >= 0).all():
+        raise ValueError(f"{what} is {angle}: give angles that are not negative.")
     return angle
 
 
@@ -256,6 +265,8 @@ def kernel(
         width = float(SkyGrid.from_dataset(ds).pixel_scale[0])
     else:
         width = float(_angle(binsz, "binsz").to_value("deg"))
+        if width == 0:
+            raise ValueError("binsz is 0: give the width of a pixel, such as '0.02 deg'.")
     reach = np.degrees(axis.center[-1]) if max_radius is None else _angle(max_radius, "max_radius").to_value("deg")
     half = int(np.ceil(reach / width))
     corner = np.radians((np.arange(-half, half + 2) - 0.5) * width)

@@ -79,6 +79,9 @@ class Likelihood:
         items = [datasets] if isinstance(datasets, xr.Dataset) else list(datasets)
         if not items:
             raise ValueError("A likelihood needs a dataset.")
+        strange = next((type(ds).__name__ for ds in items if not isinstance(ds, xr.Dataset)), None)
+        if strange is not None:
+            raise ValueError(f"A likelihood takes xarray.Dataset objects, not {strange}.")
         names = [str(ds.attrs.get("name", "")) for ds in items]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

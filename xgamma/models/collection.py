@@ -12,6 +12,7 @@ import numpy as np
 
 from xgamma.models.background import FoVBackgroundModel
 from xgamma.models.base import ModelBase
+from xgamma.models.choice import Choice
 from xgamma.models.covariance import Correlation, correlation_from_dict, correlation_to_dict, covariance_of, decompose
 from xgamma.models.locking import Lockable, set_locked
 from xgamma.models.parameter import Parameters
@@ -24,7 +25,7 @@ __all__ = ["Model", "Models"]
 Model = SkyModel | FoVBackgroundModel
 
 
-class Models(Lockable, MutableSequence[Model]):
+class Models(Choice, Lockable, MutableSequence[Model]):
     """A list of models with unique names.
 
     Parameters
@@ -156,71 +157,6 @@ class Models(Lockable, MutableSequence[Model]):
     def _parts(self) -> Iterator[ModelBase]:
         for model in self._models:
             yield from model._parts().values()
-
-    def select(
-        self,
-        name_substring: str | None = None,
-        datasets_names: str | Iterable[str] | None = None,
-        tag: str | Iterable[str] | None = None,
-        model_type: str | None = None,
-        frozen: bool | None = None,
-    ) -> Models:
-        """Return the models that meet all conditions.
-
-        Parameters
-        ----------
-        name_substring : str, optional
-            Part of the name.
-        datasets_names : str or sequence of str, optional
-            Datasets, of which a model must apply to one.
-        tag : str or sequence of str, optional
-            Names or tags of spectral, spatial or sky models, of which a model must have one.
-        model_type : {"spectral", "spatial"}, optional
-            Where to look for the tag.
-        frozen : bool, optional
-            Whether all parameters are frozen.
-
-        Returns
-        -------
-        Models
-        """
-        datasets = {datasets_names} if isinstance(datasets_names, str) else set(datasets_names or ())
-        tags = {tag} if isinstance(tag, str) else set(tag or ())
-
-        def fits(model: Model) -> bool:
-            own = set() if model_type else set(model.tag)
-            for part in model._select(model_type):
-                own |= set(part.tag)
-            return (
-                (name_substring is None or name_substring in model.name)
-                and (not datasets or model.datasets_names is None or bool(datasets & set(model.datasets_names)))
-                and (not tags or bool(tags & own))
-                and (frozen is None or model.frozen == frozen)
-            )
-
-        return self._subset([model for model in self._models if fits(model)])
-
-    def freeze(self, model_type: str | None = None) -> None:
-        """Freeze all parameters.
-
-        Parameters
-        ----------
-        model_type : {"spectral", "spatial"}, optional
-            Only those of these parts.
-        """
-        for model in self._models:
-            model.freeze(model_type)
-
-    def unfreeze(self, model_type: str | None = None) -> None:
-        """Free the parameters that are free by default.
-
-        Parameters
-        ----------
-        model_type : {"spectral", "spatial"}, optional
-            Only those of these parts.
-        """
-        for model in self._models:
-            model.unfreeze(model_type)
 
     def copy(self) -> Models:
         """Return an independent copy that can be changed; links inside stay links."""

@@ -62,6 +62,8 @@ def load(text: str, source: str) -> dict[str, Any]:
     ValueError
         If it is not YAML, or not a mapping.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"{source} must be YAML text, not {type(text).__name__}")
     try:
         data = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

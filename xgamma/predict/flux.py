@@ -8,6 +8,7 @@ import xarray as xr
 
 from xgamma.coords import Axis
 from xgamma.fluxpoints.convert import predict, quantity, reference
+from xgamma.fluxpoints.convert import sed_type as known_type
 from xgamma.fluxpoints.limits import is_ul
 from xgamma.models import SkyModel, SpectralModel
 from xgamma.models.units import FLUX
@@ -71,6 +72,7 @@ def flux_pred(ds: xr.Dataset, models: ModelsLike = None, sed_type: str = "dnde")
     """
     if sed_type not in SED_TYPES:
         raise ValueError(f"there is no SED type {sed_type!r}; there are: {', '.join(SED_TYPES)}")
+    known_type(ds)
     axis, name = Axis.from_dataset(ds, "energy"), SED_TYPES[sed_type]
     # The norm of a model is what it predicts relative to the reference.
     base = "dnde" if name == "norm" else name

@@ -6,6 +6,7 @@ The columns are those of gamma-astro-data-formats 0.3, section "Flux points".
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -146,6 +147,9 @@ def create_flux_points(
     >>> columns = {"e_ref": [1, 3] * u.TeV, "dnde": [3e-12, 4e-13] * u.Unit("cm-2 s-1 TeV-1")}
     >>> ds = xg.create_flux_points(columns | {"dnde_err": columns["dnde"] / 10})
     """
+    if not isinstance(table, Table | Mapping):
+        hint = ": files are opened by open_dataset" if isinstance(table, str | os.PathLike) else ""
+        raise ValueError(f"flux points are made of a table or a mapping of columns, not {type(table).__name__}{hint}")
     made = FluxTable.from_astropy(table if isinstance(table, Table) else Table(dict(table)))
     ds = dataset_of(made, name, sed_type)
     if reference_model is None:
