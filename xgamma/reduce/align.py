@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ from xgamma.coords import Axis, SkyGrid, suffixes
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import AXES, base_name
 
-__all__ = ["Embedding", "common_grids", "embeddings", "same_axes"]
+__all__ = ["Embedding", "Grids", "common_grids", "embeddings", "own_grids", "same_axes"]
+
+Grids = Mapping[str, SkyGrid]
+"""Sky grids by suffix."""
 
 Positions = slice | NDArray[np.intp]
 
@@ -78,8 +81,13 @@ def same_axes(datasets: Sequence[xr.Dataset]) -> None:
                 )
 
 
-def common_grids(datasets: Sequence[xr.Dataset]) -> dict[str, SkyGrid]:
-    """Return the smallest grids, by suffix, that hold those of all datasets.
+def own_grids(datasets: Sequence[xr.Dataset]) -> list[Grids]:
+    """Return the grids of each dataset."""
+    return [{suffix: SkyGrid.from_dataset(ds, suffix) for suffix in suffixes(ds)} for ds in datasets]
+
+
+def common_grids(datasets: Sequence[xr.Dataset], own: Sequence[Grids]) -> dict[str, SkyGrid]:
+    """Return the smallest grids, by suffix, that hold those of all datasets, of which each has its own.
 
     Raises
     ------
@@ -87,26 +95,25 @@ def common_grids(datasets: Sequence[xr.Dataset]) -> dict[str, SkyGrid]:
         If grids are no parts of one grid, or one dataset lacks a grid that others have.
     """
     first = datasets[0]
-    wanted = suffixes(first)
-    out = {suffix: SkyGrid.from_dataset(first, suffix) for suffix in wanted}
+    out = dict(own[0])
     labels: dict[str, list[list[NDArray[np.int64]]]] = {s: [[g.y], [g.x]] for s, g in out.items()}
-    for number, ds in enumerate(datasets[1:], start=1):
-        if set(suffixes(ds)) != set(wanted):
-            have, need = (sorted(grid_dims(s)[0] for s in group) for group in (suffixes(ds), wanted))
+    for number, (ds, others) in enumerate(zip(datasets[1:], own[1:], strict=True), start=1):
+        if others.keys() != out.keys():
+            have, need = (sorted(grid_dims(s)[0] for s in group) for group in (others, out))
             raise ValueError(
                 f"{_name(ds, number)} has maps along {have}, but {_name(first, 0)} along {need}: only datasets of one "
                 "kind add up"
             )
         for suffix, grid in out.items():
-            other = SkyGrid.from_dataset(ds, suffix)
+            other = others[suffix]
             if not grid.same_frame(other):
                 raise ValueError(
                     f"the maps along {', '.join(grid_dims(suffix))} of {_name(ds, number)} and {_name(first, 0)} are "
                     "not parts of one sky grid: make both from one grid, or cut both out of one"
                 )
-            for seen, own in zip(labels[suffix], (other.y, other.x), strict=True):
-                if not any(own is known or np.array_equal(own, known) for known in seen):
-                    seen.append(own)
+            for seen, part in zip(labels[suffix], (other.y, other.x), strict=True):
+                if not any(part is known or np.array_equal(part, known) for known in seen):
+                    seen.append(part)
     return {suffix: SkyGrid(grid.keywords, *(_union(seen) for seen in labels[suffix])) for suffix, grid in out.items()}
 
 
@@ -118,15 +125,15 @@ def _union(seen: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(seen))
 
 
-def embeddings(datasets: Sequence[xr.Dataset], grids: dict[str, SkyGrid]) -> list[Embedding]:
-    """Return where each dataset lies in common grids."""
+def embeddings(own: Sequence[Grids], grids: Grids) -> list[Embedding]:
+    """Return where the grids of each dataset lie in common ones."""
     out = []
-    for ds in datasets:
+    for parts in own:
         positions: dict[Any, tuple[int, Positions]] = {}
         for suffix, grid in grids.items():
-            own = SkyGrid.from_dataset(ds, suffix)
-            for dim, whole, part in zip(grid_dims(suffix), (grid.y, grid.x), (own.y, own.x), strict=True):
-                if not np.array_equal(whole, part):
+            mine = parts[suffix]
+            for dim, whole, part in zip(grid_dims(suffix), (grid.y, grid.x), (mine.y, mine.x), strict=True):
+                if whole is not part and not np.array_equal(whole, part):
                     positions[dim] = (whole.size, _positions(whole, part))
         out.append(Embedding(positions))
     return out

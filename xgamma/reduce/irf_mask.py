@@ -44,7 +44,7 @@ def irf_mask(ds: xr.Dataset, suffix: str | None, found: Lookup | None = None) ->
     if suffix == "":
         return mask
     y, x = grid_dims(suffix)
-    rows, columns = lookup(ds, suffix) if found is None else found
+    rows, columns = lookup(SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)) if found is None else found
     if isinstance(mask.data, np.ndarray):
         data = mask.transpose(..., "y", "x").data
         rest = [dim for dim in mask.dims if dim not in ("y", "x")]
@@ -63,9 +63,8 @@ def any_energy(mask: xr.Variable) -> xr.Variable:
     return xr.Variable(dims, mask.data.any(axis=mask.get_axis_num("energy")))
 
 
-def lookup(ds: xr.Dataset, suffix: str) -> Lookup:
+def lookup(grid: SkyGrid, other: SkyGrid) -> Lookup:
     """Rows and columns of the map that are nearest to places about each pixel of a response, (y, step, x, step)."""
-    grid, other = SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)
     rows, columns = ((labels[:, None] + _STEPS).ravel() for labels in (other.y, other.x))
     shape = (other.y.size, _STEPS.size, other.x.size, _STEPS.size)
     y, x = grid.labels_of(other, rows[:, None], columns)

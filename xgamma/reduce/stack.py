@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma.coords import SkyGrid
 from xgamma.history import record
 from xgamma.onoff import conserve_background, expose_background, is_onoff
-from xgamma.reduce.align import Embedding, common_grids, embeddings, same_axes
+from xgamma.reduce.align import Embedding, Grids, common_grids, embeddings, own_grids, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
 from xgamma.reduce.irf_mask import Lookup, any_energy, irf_mask, lookup
 from xgamma.reduce.parts import Term, add_masked, averages, mean_dtype, sky_suffix, sum_dtype
@@ -132,22 +132,23 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     for ds in datasets:
         check_counts(ds, "stacking")
     same_axes(datasets)
-    grids = common_grids(datasets)
-    places = embeddings(datasets, grids)
+    own = own_grids(datasets)
+    grids = common_grids(datasets, own)
+    places = embeddings(own, grids)
     terms = _terms(datasets)
     if any(_is_lazy(v) for ds in datasets for v in ds.data_vars.variables.values()):
         from xgamma.reduce.tree import lazy_sums
 
         sums = lazy_sums(datasets, terms, places, grids)
     else:
-        sums = averages(_sums(datasets, terms, places, {**first.sizes, **_sizes(grids)}))
+        sums = averages(_sums(datasets, own, terms, places, {**first.sizes, **_sizes(grids)}))
     variables: dict[Hashable, xr.Variable] = {}
     variables.update(sums)
     variables.update(_times(datasets))
     for key, variable in first.data_vars.variables.items():
         if key in variables and set(variable.dims) == set(variables[key].dims):
             variables[key] = variables[key].transpose(*variable.dims)
-    changed = {s: grid for s, grid in grids.items() if not grid.equals(SkyGrid.from_dataset(first, s))}
+    changed = {s: grid for s, grid in grids.items() if not grid.equals(own[0][s])}
     meta = concat_meta(datasets)
     gone = [str(dim) for dim in first.dims if dim == "gti"]
     out = rebuild(first, variables, grids=changed, gone=gone, attrs={} if meta is None else {"meta": meta})
@@ -204,11 +205,15 @@ def _terms(datasets: Sequence[xr.Dataset]) -> list[Term]:
 
 
 def _sums(
-    datasets: Sequence[xr.Dataset], terms: list[Term], places: list[Embedding], sizes: Mapping[Any, int]
+    datasets: Sequence[xr.Dataset],
+    own: Sequence[Grids],
+    terms: list[Term],
+    places: list[Embedding],
+    sizes: Mapping[Any, int],
 ) -> dict[str, xr.Variable]:
     """Add datasets one after the other."""
     lookups = _Lookups()
-    masks = [_Masks(ds, lookups) for ds in datasets]
+    masks = [_Masks(ds, grids, lookups) for ds, grids in zip(datasets, own, strict=True)]
     out = {}
     for term in terms:
         shape = tuple(sizes[dim] for dim in term.dims)
@@ -257,13 +262,12 @@ class _Lookups:
     def __init__(self) -> None:
         self._found: list[tuple[SkyGrid, SkyGrid, Lookup]] = []
 
-    def of(self, ds: xr.Dataset, suffix: str) -> Lookup:
+    def of(self, grid: SkyGrid, other: SkyGrid) -> Lookup:
         """Rows and columns as `irf_mask.lookup` finds them."""
-        grid, other = SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)
         for known_grid, known_other, found in self._found:
             if grid.equals(known_grid) and other.equals(known_other):
                 return found
-        found = lookup(ds, suffix)
+        found = lookup(grid, other)
         self._found.append((grid, other, found))
         return found
 
@@ -271,8 +275,9 @@ class _Lookups:
 class _Masks:
     """The safe mask of a dataset on each of its grids, looked up once."""
 
-    def __init__(self, ds: xr.Dataset, lookups: _Lookups) -> None:
+    def __init__(self, ds: xr.Dataset, grids: Grids, lookups: _Lookups) -> None:
         self._ds = ds
+        self._grids = grids
         self._lookups = lookups
         self._found: dict[tuple[str | None, bool], xr.Variable | None] = {}
 
@@ -286,7 +291,8 @@ class _Masks:
             whole = self._found.get((suffix, True))
             if whole is None:
                 on_map = {"y", "x"} <= set(self._ds.variables["mask_safe"].dims)
-                whole = irf_mask(self._ds, suffix, self._lookups.of(self._ds, suffix) if suffix and on_map else None)
+                found = self._lookups.of(self._grids[""], self._grids[suffix]) if suffix and on_map else None
+                whole = irf_mask(self._ds, suffix, found)
             self._found[suffix, True] = whole
             self._found[suffix, False] = any_energy(whole)
         return self._found[key]

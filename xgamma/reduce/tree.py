@@ -350,7 +350,11 @@ class _Builder:
         if key == "":
             extra["fill"] = next((t for t in terms if t.name == "mask_safe" and t not in own), None)
             with_mask = "mask_safe" in ds.data_vars
-            extra["lookups"] = {s: lookup(ds, s) if s else None for s in self._responses if with_mask}
+            extra["lookups"] = {
+                s: lookup(SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, s)) if s else None
+                for s in self._responses
+                if with_mask
+            }
         for index in np.ndindex(*(len(cut.sizes) for cut in cuts)):
             at = list(zip(cuts, index, strict=True))
             block = tuple(cut.chunks[j] for cut, j in at)
