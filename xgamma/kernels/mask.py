@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["add_inside", "zero_outside"]
 
-_BLOCK = 2**16
+_BLOCK = 2**18
 """Number of values that are worked on at once: they stay in the processor's cache."""
 
 
@@ -65,30 +65,20 @@ def add_inside(
         Whether what is not finite counts as zero. Without, it does so outside the mask only.
     """
     step = max(1, _BLOCK // max(1, total[:1].size))
-    buffer: NDArray[Any] | None = None
-    for start in range(0, len(total), step):
-        block = slice(start, start + step)
-        out, part = total[block], values[block]
-        if scale is not None:
-            part = part * (scale if len(scale) == 1 else scale[block])
-        if mask is None:
-            inside, product = np.ones((1,) * part.ndim, dtype=bool), part
-        else:
-            inside = mask if len(mask) == 1 else mask[block]
-            if first and out.dtype == part.dtype:
-                target = out
-            else:
-                if buffer is None or buffer.shape != part.shape:
-                    buffer = np.empty(part.shape, dtype=part.dtype)
-                target = buffer
-            # outside of the mask there may be infinities
-            with np.errstate(invalid="ignore"):
-                product = np.multiply(part, inside, out=target)
-        if part.dtype.kind == "f" and not np.isfinite(product).all():
-            keep = inside & np.isfinite(part) if finite else inside
-            product = np.where(keep, part, part.dtype.type(0))
-        if first:
-            if product is not out:
+    # outside of the mask there may be infinities
+    with np.errstate(invalid="ignore"):
+        for start in range(0, len(total), step):
+            block = slice(start, start + step)
+            out, part = total[block], values[block]
+            if scale is not None:
+                part = part * (scale if len(scale) == 1 else scale[block])
+            inside = np.ones((1,) * part.ndim, dtype=bool) if mask is None else mask if len(mask) == 1 else mask[block]
+            direct = first and out.dtype == part.dtype
+            product = part if mask is None else np.multiply(part, inside, out=out if direct else None)
+            if part.dtype.kind == "f" and not np.isfinite(product).all():
+                keep = inside & np.isfinite(part) if finite else inside
+                product = np.where(keep, part, part.dtype.type(0))
+            if not first:
+                out += product
+            elif product is not out:
                 out[...] = product
-        else:
-            out += product
