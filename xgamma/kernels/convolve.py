@@ -76,7 +76,6 @@ def backward(
     shape: Sequence[int],
     y: slice = slice(None),
     x: slice = slice(None),
-    workers: int | None = None,
 ) -> Array:
     """Inverse of `scipy.fft.rfft2`, a part of it.
 
@@ -90,13 +89,11 @@ def backward(
         Size of the images.
     y, x : slice
         The part wanted.
-    workers : int, optional
-        Number of threads, as of `scipy.fft.ifft`.
     """
     from scipy.fft import ifft, irfft
 
-    rows = ifft(transform, axis=-2, workers=workers)[:, y]
-    return np.asarray(irfft(rows, shape[1], axis=-1, workers=workers)[:, :, x])
+    rows = ifft(transform, axis=-2)[:, y]
+    return np.asarray(irfft(rows, shape[1], axis=-1)[:, :, x])
 
 
 def block_sum(values: Array, factor: int) -> Array:

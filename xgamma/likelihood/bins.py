@@ -142,9 +142,9 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
     background = np.array(values("background")) if "background" in variables else np.zeros(shape)
     good = background > TINY
     some = inside & (every | (n != 0) | ~(background >= 0))
-    # Bins of a pixel lie side by side, and pixels of a row.
-    chosen = np.flatnonzero(some.transpose(1, 2, 0))
-    pixel, e = np.divmod(chosen, shape[0])
+    # Bins of a pixel lie side by side, and pixels of a row: sorted, as the few are found fastest as they lie.
+    e, pixel = np.divmod(np.flatnonzero(some), shape[1] * shape[2])
+    pixel, e = np.divmod(np.sort(pixel * shape[0] + e), shape[0])
     y, x = np.divmod(pixel, shape[2])
     rows, columns = (
         labels if chain is None else labels[chain] for labels, chain in zip((rows, columns), order, strict=True)
@@ -161,7 +161,7 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
         y=rows[y],
         x=columns[x],
         bare=~(b > TINY),
-        sum_b=np.where(good, background, 0.0).sum(axis=(1, 2), dtype=np.float64),
+        sum_b=np.array([plane[part].sum(dtype=np.float64) for plane, part in zip(background, good, strict=True)]),
         grid=whole,
         rows=rows,
         columns=columns,

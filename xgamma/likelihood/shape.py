@@ -31,8 +31,6 @@ _GROWTH = 1.15
 """By which factor a model may grow before it is evaluated anew on a window of its own."""
 _ROUNDINGS = 3
 """Largest error of an exposure, in units of the precision of the numbers in which it is stored."""
-_WORKERS = 2
-"""Threads that share the transforms of an evaluation, most of its time."""
 _MOST = 4_000_000
 """Number of frequencies of all kernels above which they are not kept."""
 
@@ -117,7 +115,7 @@ class ShapeWindow:
         whole, factor = self.component.target, self.plan.factor
         images = self.basis * self._image(model, shape.source)
         # r: image, t: true energy, m: flux and energy; f: frequencies as pairs of real numbers
-        transform = rfft2(images, self.size, workers=_WORKERS).reshape(len(images), -1).view(np.float64)
+        transform = rfft2(images, self.size).reshape(len(images), -1).view(np.float64)
         mixed = (self.shares @ transform).view(np.complex128)
         mixed *= self.kernels.reshape(mixed.shape)
         weights = (fluxes.T[:, :, None] * self.edisp[:, None, :]).reshape(len(self.edisp), -1)
@@ -125,7 +123,7 @@ class ShapeWindow:
         inner = shape.target & whole & shape.source.grow(*self.plan.half)
         start = self.component.source.grow(*self.plan.half)
         y, x = _within(inner, start, factor)
-        out = backward(combined.reshape(-1, *self.kernels.shape[1:]), self.size, y, x, _WORKERS)
+        out = backward(combined.reshape(-1, *self.kernels.shape[1:]), self.size, y, x)
         if self.bare.size:
             noise = ROUNDING * np.abs(out).max(axis=(1, 2), initial=0.0)
             out[np.abs(out) <= noise[:, None, None]] = 0.0
