@@ -2,9 +2,12 @@
 
 import json
 
+import astropy.units as u
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.coordinates import SkyCoord
+from regions import CircleSkyRegion
 from scipy.optimize import minimize_scalar
 
 import xgamma as xg
@@ -335,3 +338,18 @@ def test_spectrum_of_a_map():
     inside = ds.gp.region_mask("galactic;circle(0,0,0.45)")
     np.testing.assert_allclose(background(found), background(ds).where(inside, 0).sum(("y", "x")), rtol=1e-12)
     assert json.dumps(found.attrs["region"]).count("circle") == 1
+
+
+def test_acceptance_of_a_region_is_the_mean():
+    """As gammapy has it; the ratio of acceptances is what conserves the background."""
+    ds = make_map_dataset().drop_vars(["mask_safe", "mask_fit"])
+    rows = ds["counts"].copy(data=np.broadcast_to(1.0 + np.arange(12)[:, None], ds["counts"].shape))
+    maps = to_onoff(ds, acceptance=rows, acceptance_off=5, counts_off=ds["counts"])
+    region = CircleSkyRegion(SkyCoord(0, 0, unit="deg", frame="galactic"), 0.3 * u.deg)
+    inside = maps.gp.region_mask(region)
+    out = maps.gp.to_spectrum_dataset(region)
+    np.testing.assert_allclose(out["acceptance"], maps["acceptance"].where(inside).mean(("y", "x")), rtol=1e-12)
+    np.testing.assert_allclose(background(out), background(maps).where(inside).sum(("y", "x")), rtol=1e-12)
+    coarse = maps.gp.downsample(2)
+    np.testing.assert_allclose(coarse["acceptance"].mean(), maps["acceptance"].mean(), rtol=1e-12)
+    np.testing.assert_allclose(background(coarse).sum(), background(maps).sum(), rtol=1e-12)

@@ -139,7 +139,7 @@ VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
             "",
             "relative background efficiency of the on region",
             combine="sum",
-            extensive=_COUNTS,
+            extensive=("energy",),
             hdu="ACCEPTANCE",
         ),
         "acceptance_off": VariableSpec(
@@ -148,7 +148,7 @@ VARIABLES: MappingProxyType[str, VariableSpec] = MappingProxyType(
             "",
             "relative background efficiency of the off regions",
             combine="sum",
-            extensive=_COUNTS,
+            extensive=("energy",),
             hdu="ACCEPTANCE_OFF",
         ),
         "exposure": VariableSpec(

@@ -38,6 +38,14 @@ def test_the_dataset():
     assert ds["dnde"].attrs["units"] == "TeV-1 s-1 cm-2"
 
 
+def test_norms_of_a_table_are_those_of_the_model_with_it():
+    scan = columns(scan=True)
+    ds = xg.create_flux_points(scan, reference_model=TRUTH)
+    np.testing.assert_array_equal(ds["norm_scan"], scan["norm_scan"])
+    np.testing.assert_allclose(ds.gp.sed.dnde_ref, TRUTH(scan["e_ref"]).value, rtol=1e-12)
+    validate(ds)
+
+
 def test_errors_limits_and_references_by_name():
     ds = points()
     for name in ("dnde_err", "flux_ul", "e2dnde_errn", "eflux_errp"):

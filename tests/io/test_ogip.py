@@ -33,7 +33,7 @@ def change(path, hdu="SPECTRUM", drop=(), **cards):
         for key, value in cards.items():
             if isinstance(value, np.ndarray):
                 columns = [column for column in table.columns if column.name != key]
-                columns.append(fits.Column(key, "D", array=value))
+                columns.append(fits.Column(key, "L" if value.dtype == bool else "D", array=value))
                 header = table.header
                 table = fits.BinTableHDU.from_columns(columns, name=hdu)
                 for card in header.cards:
@@ -174,6 +174,8 @@ def test_what_cannot_be_written(ds, words, tmp_path):
 def test_quality_and_thresholds(folder):
     path = folder / "pha_obstest.fits"
     change(path, QUALITY=np.array([0.0, 1, 0, 2]))
+    assert xg.open_dataset(path)["mask_safe"].values.tolist() == [True, False, True, False]
+    change(path, QUALITY=np.array([False, True, False, True]))
     assert xg.open_dataset(path)["mask_safe"].values.tolist() == [True, False, True, False]
     edges = spectrum()["energy_min"].values
     change(path, LO_THRES=float(edges[1]))

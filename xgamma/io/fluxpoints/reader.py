@@ -125,7 +125,7 @@ def create_flux_points(
     sed_type : {"dnde", "e2dnde", "flux", "eflux", "likelihood"}, optional
         Which of these is meant. Left out, the keyword SED_TYPE tells, or else which columns there are.
     reference_model : SpectralModel or SkyModel, optional
-        For conversions, see `xgamma.fluxpoints.reference_model`.
+        For conversions, see `xgamma.fluxpoints.reference_model`. Norms of the table are relative to it.
     name : str
         Name of the dataset.
 
@@ -157,13 +157,9 @@ def create_flux_points(
     from xgamma.fluxpoints import assign_reference_model
 
     out = assign_reference_model(ds, reference_model)
-    return out.assign_attrs(history=ds.attrs["history"]) if "history" in ds.attrs else _without_history(out)
-
-
-def _without_history(ds: xr.Dataset) -> xr.Dataset:
-    ds = ds.copy()
-    ds.attrs.pop("history", None)
-    return ds
+    # Norms in a table, those of a scan too, are relative to the model that comes with it.
+    gone = [name for name in ds.data_vars if name not in out.data_vars]
+    return ds.drop_vars(gone).assign_attrs(reference_model=out.attrs["reference_model"])
 
 
 def dataset_of(table: FluxTable, name: str, sed_type: str | None = None) -> xr.Dataset:
