@@ -208,8 +208,10 @@ class _Spectrum:
     def safe(self, axis: Axis) -> NDArray[np.bool_]:
         flags = self.table.columns.get("QUALITY")
         # gammapy writes it as a logical column.
-        logical = flags is not None and flags.dtype == bool and flags.ndim == 1
-        safe = ~flags if logical else self.column("QUALITY", 0) == 0
+        if flags is not None and flags.dtype == bool and flags.ndim == 1:
+            safe = ~flags
+        else:
+            safe = self.column("QUALITY", 0) == 0
         scale = u.Unit(axis.unit).to("TeV")
         if "LO_THRES" in self.hdu.values:
             safe &= axis.lower * scale >= self.hdu.number("LO_THRES", 0) * (1 - RTOL)
