@@ -53,6 +53,19 @@ def test_convert_to_compressed_fits(tmp_path, dataset):
         assert got.load().identical(dataset)
 
 
+def test_convert_without_what_has_no_place(tmp_path, capsys, dataset):
+    """As for the archive of the demo, which holds predicted counts."""
+    write_zarr(dataset.assign(npred=dataset.counts * 1.0), tmp_path / "a.zarr")
+    command = ["convert", str(tmp_path / "a.zarr"), str(tmp_path / "b.fits")]
+    assert cli.main(command) == 2
+    assert "npred" in (message := capsys.readouterr().err) and "--drop" in message
+    assert cli.main([*command, "--drop", "npred,nothing"]) == 2
+    assert "--drop names ['nothing']" in capsys.readouterr().err
+    assert cli.main([*command, "--drop", "npred"]) == 0
+    with open_dataset(tmp_path / "b.fits") as got:
+        assert got.load().identical(dataset)
+
+
 def test_convert_in_chunks(tmp_path):
     write_fits(make_map_dataset(npix=(128, 96)), tmp_path / "a.fits")
     assert cli.main(["convert", "--chunks", "x=48,y=64", str(tmp_path / "a.fits"), str(tmp_path / "a.zarr")]) == 0

@@ -71,8 +71,14 @@ def _parser() -> argparse.ArgumentParser:
         default={},
         help="sizes of the chunks in which data are read and written, such as 'x=512,y=512'",
     )
+    convert_parser.add_argument(
+        "--drop",
+        metavar="NAME[,NAME...]",
+        default="",
+        help="variables to leave out, such as those for which FITS has no place",
+    )
     convert_parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    convert_parser.set_defaults(run=lambda a: convert(a.source, a.target, chunks=a.chunks, overwrite=a.overwrite))
+    convert_parser.set_defaults(run=_convert)
 
     text = "Simulate a sample, predict its counts, draw and archive it. Nothing is downloaded."
     demo = commands.add_parser("demo", help="do the main job on a simulated sample", description=text)
@@ -139,7 +145,13 @@ def _watched() -> AbstractContextManager[Any]:
     return ProgressBar(out=sys.stderr)
 
 
-def convert(source: str, target: str, chunks: dict[str, int] | None = None, overwrite: bool = False) -> None:
+def convert(
+    source: str,
+    target: str,
+    chunks: dict[str, int] | None = None,
+    overwrite: bool = False,
+    drop: Sequence[str] = (),
+) -> None:
     """Convert a dataset from one format to another, chunk by chunk.
 
     Parameters
@@ -152,11 +164,13 @@ def convert(source: str, target: str, chunks: dict[str, int] | None = None, over
         Sizes of the chunks along dims, by default those of the source.
     overwrite : bool
         Whether a target that exists is replaced.
+    drop : list of str
+        Variables to leave out.
 
     Raises
     ------
     ValueError
-        If the ending or a dim is unknown, or the file is damaged.
+        If the ending, a dim or a variable is unknown, or the file is damaged.
     OSError
         If there is no source, or the target exists.
     """
@@ -165,10 +179,18 @@ def convert(source: str, target: str, chunks: dict[str, int] | None = None, over
         raise FileExistsError(f"'{target}' exists: use --overwrite to replace it.")
     ds = _open(source, chunks or {})
     try:
+        unknown = [name for name in drop if name not in ds.data_vars]
+        if unknown:
+            raise ValueError(f"--drop names {unknown}, but the variables of '{source}' are {sorted(map(str, ds))}.")
         with _watched():
-            write(ds, target, overwrite=overwrite)
+            write(ds.drop_vars(list(drop)), target, overwrite=overwrite)
     finally:
         ds.close()
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    drop = [name.strip() for name in arguments.drop.split(",") if name.strip()]
+    convert(arguments.source, arguments.target, chunks=arguments.chunks, overwrite=arguments.overwrite, drop=drop)
 
 
 def _info(arguments: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -135,20 +136,26 @@ def agree(name, ours, theirs):
         raise RuntimeError(f"{name}: xgamma finds {ours}, gammapy {theirs}")
 
 
-def run_case(name, pythons, config, pairs):
-    """Seconds and peaks of memory of both, alternating, in processes made for this case."""
+@contextmanager
+def both(pythons, config):
+    """Processes of both, which end with the context."""
     workers = {who: Worker(python, config) for who, python in pythons.items()}
-    times, check, peak = {who: [] for who in workers}, {}, {}
     try:
-        for pair in range(pairs):
-            for who, worker in workers.items():
-                calls = CASES[name][2] if who == "xgamma" else 1
-                found = [worker.run(name, pair) for _ in range(calls)]
-                times[who].append(statistics.median(one["seconds"] for one in found))
-                check[who], peak[who] = found[-1]["check"][0], found[-1]["peak"]
+        yield workers
     finally:
         for worker in workers.values():
             worker.close()
+
+
+def run_case(name, workers, pairs):
+    """Seconds and peaks of memory of both, alternating; peaks are those of a case in processes made for it."""
+    times, check, peak = {who: [] for who in workers}, {}, {}
+    for pair in range(pairs):
+        for who, worker in workers.items():
+            calls = CASES[name][2] if who == "xgamma" else 1
+            found = [worker.run(name, pair) for _ in range(calls)]
+            times[who].append(statistics.median(one["seconds"] for one in found))
+            check[who], peak[who] = found[-1]["check"][0], found[-1]["peak"]
     if len(check) == 2:
         agree(name, check["xgamma"], check["gammapy"])
     return times, peak, check
@@ -194,7 +201,8 @@ def main():
     for name in chosen:
         print(name, file=sys.stderr, flush=True)
         try:
-            times, peak, _ = run_case(name, pythons, config, 1 if options.quick else CASES[name][1])
+            with both(pythons, config) as workers:
+                times, peak, _ = run_case(name, workers, 1 if options.quick else CASES[name][1])
         except RuntimeError as error:
             print(f"| {name} | {error} | | | |", flush=True)
         else:

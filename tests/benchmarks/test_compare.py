@@ -1,10 +1,7 @@
 """The cases of the comparison, small, so that they keep running; with gammapy where its interpreter is named."""
 
-import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,27 +19,34 @@ def config(gammapy_data):
     return compare.config_of(gammapy_data, quick=True)
 
 
-def test_xgamma_does_the_work(config):
-    lines = [config, *([name, 0] for name in QUICK)]
-    script = Path(compare.__file__).with_name("work_xgamma.py")
-    done = subprocess.run(
-        [sys.executable, str(script)], input="\n".join(map(json.dumps, lines)), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(found) == len(QUICK)
+@pytest.fixture(scope="module")
+def ours(config):
+    """One process of xgamma for all."""
+    with compare.both({"xgamma": sys.executable}, config) as workers:
+        yield workers
+
+
+def test_xgamma_does_the_work(ours):
+    found = [ours["xgamma"].run(name, 0) for name in QUICK]
     assert found[0]["check"] == [104317]
     assert all(one["seconds"] > 0 for one in found)
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("name", ["npred, one point source, cold", "resample_energy_axis", "survey, cold"])
-def test_gammapy_does_the_same(config, name):
+def test_gammapy_does_the_same(config, ours):
     python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")
     if not python:
         pytest.skip("XGAMMA_GAMMAPY_PYTHON names no interpreter")
-    times, peak, _ = compare.run_case(name, {"xgamma": sys.executable, "gammapy": python}, config, 1)
-    assert compare.report(name, times, peak).startswith(f"| {name} |")
+    with compare.both({"gammapy": python}, config) as theirs:
+        for name in ("npred, one point source, cold", "resample_energy_axis", "survey, cold"):
+            times, peak, check = compare.run_case(name, ours | theirs, 1)
+            assert check.keys() == {"xgamma", "gammapy"}
+            assert compare.report(name, times, peak).startswith(f"| {name} |")
+
+
+def test_a_process_that_fails_says_why(ours):
+    with pytest.raises(RuntimeError, match="the process that was to do 'nothing' has ended: KeyError: 'nothing'"):
+        ours["xgamma"].run("nothing", 0)
 
 
 def test_different_results_are_told():

@@ -11,6 +11,7 @@ from tests.builders import SKIES, make_map_dataset
 from xgamma.coords import Axis, energy_edges
 from xgamma.create import create_map_dataset
 from xgamma.plot import plot, plot_grid
+from xgamma.plot.labels import bin_titles, title_of
 
 
 def image_of(da):
@@ -202,3 +203,24 @@ def test_grid_has_a_panel_a_bin(transposed):
 def test_errors(call, text):
     with pytest.raises(ValueError, match=text):
         call(make_map_dataset())
+
+
+@pytest.mark.parametrize(
+    ("edges", "unit", "want"),
+    [
+        ([1e7, 1.43e7, 5e8], "keV", ["10 - 14.3 GeV", "14.3 - 500 GeV"]),
+        ([0.3, 30, 300], "TeV", ["0.3 - 30 TeV", "30 - 300 TeV"]),
+        ([1e4, 2e6, 1e8], "MeV", ["0.01 - 2 TeV", "2 - 100 TeV"]),
+        ([0.5, 2, 8], "keV", ["0.5 - 2 keV", "2 - 8 keV"]),
+        ([1e-9, 1, 1e9], "TeV", ["1e-09 - 1 TeV", "1 - 1e+09 TeV"]),
+    ],
+)
+def test_titles_are_in_a_unit_that_suits_them(edges, unit, want):
+    axis = Axis.from_edges("energy", edges, unit)
+    assert bin_titles(axis) == want
+    nodes = Axis.from_nodes("energy", [8.45e4, 1e5], unit="MeV")
+    assert bin_titles(nodes) == ["84.5 GeV", "100 GeV"]
+    energy = {"units": "MeV", "node_type": "center"}
+    assert title_of(xr.DataArray(1.0, {"energy": ((), 8.45e4, energy)})) == "84.5 GeV"
+    ends = {f"energy_{end}": ((), value, {"units": "keV"}) for end, value in (("min", 1e7), ("max", 2e7))}
+    assert title_of(xr.DataArray(1.0, {"energy": ((), 1.4e7, {"units": "keV"}), **ends})) == "10 - 20 GeV"

@@ -1,11 +1,20 @@
-"""Pictures of spectral models."""
+"""Pictures of spectral and spatial models."""
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from xgamma.models import ExpCutoffPowerLawSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel
+from tests.builders import SKIES, make_map_dataset
+from xgamma.models import (
+    ConstantSpatialModel,
+    DiskSpatialModel,
+    ExpCutoffPowerLawSpectralModel,
+    GaussianSpatialModel,
+    PointSpatialModel,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+)
 
 BOUNDS = ["0.5 TeV", "50 TeV"]
 
@@ -86,3 +95,78 @@ def test_factors_without_unit():
 def test_refusals(model, bounds, options, words):
     with pytest.raises(ValueError, match=words):
         model.plot(bounds, **options)
+
+
+@pytest.mark.parametrize("sky", SKIES)
+def test_a_spatial_model_on_a_map(sky):
+    """In the frame of the map, whatever that of the model is; the same by any of what has the pixels."""
+    ds = make_map_dataset(**SKIES[sky])
+    centre = ds.counts.gp.grid.center.icrs
+    disk = DiskSpatialModel(lon_0=centre.ra, lat_0=centre.dec, r_0="0.3 deg", edge_width=0.8)
+    ax = disk.plot(geom=ds.counts, cmap="magma")
+    (drawn,) = ax.get_images()
+    values = disk.evaluate_geom(ds.counts)
+    np.testing.assert_array_equal(drawn.get_array(), values)
+    pixels = ds.gp.geoms["geom"].grid
+    for geom in (ds, ds.gp.geoms["geom"], pixels):
+        assert disk.evaluate_geom(geom).identical(values)
+    # The disk is wider than its edge and inside the map: the sum is its integral.
+    total = float((values * pixels.solid_angle()).sum())
+    assert total == pytest.approx(1 + 0.092 * 0.8**2, rel=0.02)
+    sides = "Galactic longitude" if SKIES[sky]["frame"] == "galactic" else "Right ascension"
+    assert ax.coords[0].get_axislabel() == f"{sides} [deg]"
+    assert ax.figure.axes[1].get_ylabel() == "Spatial model [sr⁻¹]"
+    assert drawn.get_cmap().name == "magma"
+
+
+def test_a_point_fills_the_pixel_that_holds_it():
+    ds = make_map_dataset(**SKIES["wrap"])
+    grid = ds.counts.gp.grid
+    lon, lat = grid.labels_to_lonlat(grid.y[4] + 0.3, grid.x[9] - 0.4)
+    point = PointSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", frame=grid.frame)
+    values = point.evaluate_geom(ds.counts).values
+    assert np.argwhere(values).tolist() == [[4, 9]]
+    assert values[4, 9] == pytest.approx(1 / grid.solid_angle()[4, 9])
+    point.lat_0 = float(lat) + 20
+    assert not point.evaluate_geom(ds.counts).any(), "outside"
+
+
+def test_a_spatial_model_on_a_map_of_its_own():
+    """All of it is inside, its middle is that of the picture."""
+    gauss = GaussianSpatialModel(lon_0="83.6 deg", lat_0="22 deg", sigma="0.3 deg", e=0.7, phi="30 deg")
+    (drawn,) = gauss.plot(colorbar=False).get_images()
+    values = drawn.get_array()
+    assert values.shape == (201, 201)
+    assert np.unravel_index(values.argmax(), values.shape) == (100, 100)
+    assert values.max() == pytest.approx(gauss.evaluate(83.6 * u.deg, 22 * u.deg).value, rel=1e-3)
+    (drawn,) = PointSpatialModel(lon_0="83.6 deg", lat_0="22 deg").plot().get_images()
+    assert np.argwhere(drawn.get_array()).tolist() == [[100, 100]]
+
+
+def test_narrow_models_are_not_lost_between_centres():
+    """A mean over points in a pixel: exact to a tenth for a width of a quarter of it."""
+    ds = make_map_dataset(**SKIES["TAN"])
+    grid = ds.counts.gp.grid
+    lon, lat = grid.labels_to_lonlat(grid.y[4] + 0.5, grid.x[9] + 0.5)
+    narrow = GaussianSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", sigma=f"{grid.pixel_scale[0] / 4} deg")
+    total = float((narrow.evaluate_geom(grid) * grid.solid_angle()).sum())
+    assert total == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: ConstantSpatialModel().plot(), "has no size of its own: pass geom, such as ds.counts"),
+        (lambda: PointSpatialModel().plot(geom=5), "geom must be a map, its geometry or a SkyGrid, not int"),
+        (lambda: ConstantSpatialModel().plot(geom=make_map_dataset().energy), "has no dims on the sky"),
+        (lambda: GaussianSpatialModel().evaluate_geom(make_map_dataset(), [1, 2] * u.TeV), "energy holds 2 values"),
+    ],
+)
+def test_refusals_of_spatial_models(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_a_constant_is_one_colour():
+    (drawn,) = ConstantSpatialModel().plot(geom=make_map_dataset().counts).get_images()
+    assert np.unique(drawn.get_array()).tolist() == [1.0]

@@ -13,7 +13,7 @@ from xgamma.models.base import Declared, ModelBase
 from xgamma.models.units import array, energies
 
 if TYPE_CHECKING:
-    pass
+    import xarray as xr
 
 __all__ = ["FRAMES", "SR", "PositionedSpatialModel", "SpatialModel"]
 
@@ -156,6 +156,39 @@ class SpatialModel(ModelBase):
     def __call__(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
         """Return the values of the model, as `evaluate` does."""
         return self.evaluate(lon, lat, energy)
+
+    def evaluate_geom(self, geom: Any, energy: Any = None) -> xr.DataArray:
+        """Return the mean of the model over each pixel of a map, see `xgamma.models.on_grid.evaluate_geom`."""
+        from xgamma.models.on_grid import evaluate_geom
+
+        return evaluate_geom(self, geom, energy)
+
+    def plot(self, ax: Any = None, geom: Any = None, *, energy: Any = None, **options: Any) -> Any:
+        """Draw the model on the sky.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Axes with the WCS of `geom`: made anew if left out, in a new figure.
+        geom : DataArray, Dataset, Geom or SkyGrid, optional
+            What has the pixels, such as ``ds.counts``; by default a map about the model that holds all of it.
+        energy : Quantity or str, optional
+            One energy; only models that depend on energy need it.
+        **options
+            As for `xgamma.plot.plot`: ``colorbar``, ``cmap``, ``norm`` and what else ``imshow`` takes.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        ValueError
+            As for `evaluate_geom`, or if there is neither `geom` nor a position.
+        """
+        from xgamma.models.on_grid import plot_spatial
+
+        return plot_spatial(self, ax, geom, energy, options)
 
     def to_dict(self, full_output: bool = False) -> dict[str, Any]:
         """Return the model as it is written to YAML.

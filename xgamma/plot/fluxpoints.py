@@ -14,7 +14,7 @@ from xgamma.coords import Axis
 from xgamma.fluxpoints import is_ul, quantity, sed_type
 from xgamma.models import SkyModel
 from xgamma.models.pictures import data_limits, spectrum_on
-from xgamma.plot.labels import unit_text, with_unit
+from xgamma.plot.labels import draw_legend, unit_text, with_unit
 from xgamma.plot.steps import axes_along, pair_of_axes, points, scaled, steps
 from xgamma.predict import models_for
 from xgamma.predict.flux import FLUX_METHODS, flux_pred, flux_residuals, spectra_of
@@ -149,7 +149,7 @@ def plot_spectrum(
     parts = {model.name: [model] for model in sources} | ({"Sum": sources} if len(sources) > 1 else {})
     for label, chosen in parts.items():
         _draw_models(ds, chosen, ax, sed_type, {"label": label, **(kwargs_model or {})})
-    ax.legend()
+    draw_legend(ax)
     return ax
 
 

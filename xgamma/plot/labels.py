@@ -13,7 +13,16 @@ from xgamma.models.pictures import SED_LABELS
 from xgamma.schema import AXES, base_name
 from xgamma.units import unit_of
 
-__all__ = ["axis_label", "bin_titles", "title_of", "unit_text", "value_label", "with_unit"]
+__all__ = [
+    "axis_label",
+    "bin_titles",
+    "draw_legend",
+    "energy_text",
+    "title_of",
+    "unit_text",
+    "value_label",
+    "with_unit",
+]
 
 _SKY = {
     "galactic": ("Galactic longitude", "Galactic latitude"),
@@ -22,6 +31,11 @@ _SKY = {
 }
 
 _NAMES = {"psf": "Point spread function", "edisp": "Energy dispersion", **SED_LABELS}
+
+
+_ENERGIES = ("TeV", "GeV", "MeV", "keV")
+_SMALL, _LARGE = 1e-3, 999.5
+"""Between these, three digits are written without a power of ten."""
 
 
 def with_unit(text: str, unit: str) -> str:
@@ -54,11 +68,30 @@ def sky_labels(frame: str) -> tuple[str, str]:
     return with_unit(lon, "deg"), with_unit(lat, "deg")
 
 
+def _readable(values: np.ndarray, unit: Any) -> tuple[np.ndarray, Any]:
+    """Return energies in a unit in which three digits are no powers of ten: their own, or else one that suits them."""
+    if not u.Unit(unit).is_equivalent("TeV"):
+        return values, unit
+    for name, least in [(unit, _SMALL), *((name, least) for least in (1, _SMALL) for name in _ENERGIES)]:
+        shown = (values * u.Unit(unit)).to_value(name)
+        if shown.size and shown.min() >= least and shown.max() < _LARGE:
+            return shown, name
+    return values, unit
+
+
+def energy_text(energy: u.Quantity) -> str:
+    """Return an energy as people write it."""
+    (value,), unit = _readable(np.array([energy.value]), energy.unit)
+    return f"{value:.3g} {unit}"
+
+
 def bin_titles(axis: Axis) -> list[str]:
     """Edges and unit of each bin, or the value of each node."""
     if axis.node_type == "center":
-        return [f"{value:.3g} {axis.unit}".strip() for value in axis.center]
-    return [f"{low:.3g} - {high:.3g} {axis.unit}".strip() for low, high in zip(axis.lower, axis.upper, strict=True)]
+        nodes, unit = _readable(axis.center, axis.unit)
+        return [f"{value:.3g} {unit}".strip() for value in nodes]
+    (lower, upper), unit = _readable(np.stack([axis.lower, axis.upper]), axis.unit)
+    return [f"{low:.3g} - {high:.3g} {unit}".strip() for low, high in zip(lower, upper, strict=True)]
 
 
 def title_of(da: xr.DataArray) -> str:
@@ -67,10 +100,24 @@ def title_of(da: xr.DataArray) -> str:
     for name, coord in da.coords.items():
         if coord.ndim or base_name(str(name)) not in AXES:
             continue
-        unit = coord.attrs.get("units", "")
         low, high = (da.coords.get(f"{name}_{end}") for end in ("min", "max"))
-        if low is not None and high is not None and coord.attrs.get("node_type") != "center":
-            parts.append(f"{float(low):.3g} - {float(high):.3g} {unit}")
-        elif np.isfinite(float(coord)):
-            parts.append(f"{float(coord):.3g} {unit}")
-    return ", ".join(part.strip() for part in parts)
+        nodes = coord.attrs.get("node_type") == "center"
+        ends = [low, high] if low is not None and high is not None and not nodes else [coord]
+        numbers = np.array([part.values for part in ends], dtype=float)
+        if np.isfinite(numbers).all():
+            numbers, unit = _readable(numbers, coord.attrs.get("units", ""))
+            parts.append(f"{' - '.join(f'{number:.3g}' for number in numbers)} {unit}".strip())
+    return ", ".join(parts)
+
+
+def draw_legend(ax: Any, **options: Any) -> None:
+    """Draw a legend that names data first, then what is drawn to compare, then masks."""
+    from matplotlib.collections import Collection
+    from matplotlib.container import ErrorbarContainer
+
+    def place(handle: Any) -> int:
+        return 0 if isinstance(handle, ErrorbarContainer) else 2 if isinstance(handle, Collection) else 1
+
+    found = zip(*ax.get_legend_handles_labels(), strict=True)
+    handles, labels = zip(*sorted(found, key=lambda pair: place(pair[0])), strict=True)
+    ax.legend(handles, labels, **options)

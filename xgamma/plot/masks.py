@@ -8,6 +8,7 @@ import xarray as xr
 
 from xgamma.coords import Axis
 from xgamma.plot.arrays import draw_map
+from xgamma.plot.labels import draw_legend
 from xgamma.plot.profiles import MASKS, is_map, masks_along_energy
 from xgamma.plot.sky import outline
 from xgamma.plot.spectra import draw_masks
@@ -60,7 +61,7 @@ def plot_masks(
         ax.set_yticks([])
         ax.set_xlim(axis.lower.min(), axis.upper.max())
     draw_masks(ax, axis, masks_along_energy(ds).compute(), own)
-    ax.legend()
+    draw_legend(ax)
     return ax
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xgamma.plot.arrays import draw_map
 from xgamma.plot.fluxpoints import fit_of_points, residuals_of_points
+from xgamma.plot.labels import draw_legend
 from xgamma.plot.profiles import MASKS, along_energy, is_map
 from xgamma.plot.sky import outline, sky_axes
 from xgamma.plot.spectra import draw_excess, draw_masks, energy_axes
@@ -144,7 +145,7 @@ def _draw_spectral(
         ax.set_ylim(-1.1 * reach, 1.1 * reach)
     draw_masks(ax, axis, data, own)
     if any(name in data for name in MASKS):
-        ax.legend()
+        draw_legend(ax)
     return ax
 
 
@@ -267,7 +268,7 @@ def plot_fit(
     draw_excess(data, upper, above | excess, above | signal)
     _draw_spectral(data, lower, below.pop("method"), own, below)
     draw_masks(upper, energy_axes(data, upper, upper.get_ylabel())[1], data, own)
-    upper.legend()
+    draw_legend(upper)
     upper.set_xlabel("")
     if lower.get_legend():
         lower.get_legend().remove()

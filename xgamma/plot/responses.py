@@ -11,7 +11,7 @@ import xarray as xr
 
 from xgamma.coords import Axis
 from xgamma.irf import edisp, psf
-from xgamma.plot.labels import axis_label, unit_text, with_unit
+from xgamma.plot.labels import axis_label, energy_text, unit_text, with_unit
 from xgamma.plot.steps import axes_along, scaled
 from xgamma.units import unit_of, unit_on
 
@@ -150,8 +150,8 @@ def plot_psf_vs_rad(
     ds : Dataset
         With ``psf``. Computed if lazy.
     energy_true : Quantity or str, optional
-        One energy or several, a line for each; by default 0.1, 1 and 10 TeV as far as the table has them, or else
-        its first, middle and last energy.
+        One energy or several, a line for each; by default 0.1, 1 and 10 TeV as far as the table has them; its first,
+        middle and last energy if it has one of them at most.
     position : SkyCoord, optional
         By default the centre of the PSF's map.
     ax : matplotlib Axes, optional
@@ -176,7 +176,7 @@ def plot_psf_vs_rad(
     ax, rad = axes_along(ax, Axis.from_dataset(ds["psf"], "rad"))
     values, unit = scaled(ax, profiles, unit_of(ds["psf"]))
     for energy, line in zip(energies, values, strict=True):
-        ax.plot(rad.center, line, **{"label": f"{energy:.3g}", **options})
+        ax.plot(rad.center, line, **{"label": energy_text(energy), **options})
     ax.set_yscale("log")
     if values.max() > 0:
         ax.set_ylim(values.max() / 10**_DECADES, values.max() * 2)
@@ -188,6 +188,6 @@ def plot_psf_vs_rad(
 def _energies(axis: Axis) -> u.Quantity:
     usual = u.Quantity([0.1, 1, 10], "TeV").to(axis.unit)
     inside = usual[(usual.value >= axis.lower.min()) & (usual.value <= axis.upper.max())]
-    if inside.size:
+    if inside.size > 1:
         return inside.to("TeV")
-    return axis.center[[0, axis.size // 2, -1]] * u.Unit(axis.unit)
+    return u.Quantity(axis.center[np.unique([0, axis.size // 2, axis.size - 1])], axis.unit)

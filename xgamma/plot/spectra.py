@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from xgamma.coords import Axis
+from xgamma.plot.labels import draw_legend
 from xgamma.plot.profiles import along_energy
 from xgamma.plot.steps import axes_along, band, points, scaled, steps
 
@@ -75,7 +76,7 @@ def plot_counts(
     measured = data[["counts", "background"]].to_dataarray().values
     if measured.any():
         ax.set_ylim(bottom=measured[measured > 0].min() / 3)
-        ax.legend()
+        draw_legend(ax)
     return ax
 
 
@@ -134,7 +135,7 @@ def draw_excess(data: xr.Dataset, ax: Any, excess_options: dict[str, Any], signa
     positive = values[values > 0]
     if positive.size:
         ax.set_ylim(positive.min() / 5, (values + data["error"].values)[filled].max() * 2)
-    ax.legend()
+    draw_legend(ax)
     return ax
 
 

@@ -90,7 +90,7 @@ def _jobs(ds: xr.Dataset) -> list[Job]:
     if strangers:
         raise ValueError(
             f"the variables {strangers} have no place in a FITS file of this format: "
-            "drop them with drop_vars, or write NetCDF or Zarr"
+            "drop them with drop_vars (--drop of the command xgamma convert), or write NetCDF or Zarr"
         )
     check_structure(ds)
     scalars = _scalar_coords(ds)

@@ -1,0 +1,115 @@
+"""Spatial models on the pixels of a map, as an array with labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from astropy import units as u
+
+from xgamma.models.units import energies
+
+if TYPE_CHECKING:
+    from xgamma.coords import SkyGrid
+    from xgamma.models.spatial_base import SpatialModel
+
+__all__ = ["evaluate_geom", "plot_spatial"]
+
+_FINEST = 5
+"""Into how many parts of its sides a pixel is cut at most."""
+
+_SHOWN = 201
+"""Rows and columns of the map on which a model is drawn by default; an odd number has a pixel in the middle."""
+
+_NARROWEST = 0.1
+"""Half the width of that map at least, in degrees."""
+
+
+def evaluate_geom(model: SpatialModel, geom: Any, energy: Any = None) -> xr.DataArray:
+    """Return the mean of a spatial model over each pixel of a map.
+
+    Parameters
+    ----------
+    model : SpatialModel
+        A point source fills the pixel that holds it: its mean there is one over the pixel's solid angle.
+    geom : DataArray, Dataset, Geom or SkyGrid
+        What has the pixels, such as ``ds.counts`` or ``ds.gp.geoms["geom"]``.
+    energy : Quantity or str, optional
+        One energy; only models that depend on energy need it.
+
+    Returns
+    -------
+    DataArray (y, x)
+        In the unit of the model; nan off the projection. Where the model changes within a pixel, the mean is taken over
+        up to 5 x 5 points in it.
+
+    Raises
+    ------
+    ValueError
+        If `geom` has no dims on the sky, or a model that depends on energy gets none or several.
+    """
+    grid = _grid_of(geom)
+    at = None if energy is None else np.ravel(energies(energy))
+    if at is not None and at.size != 1:
+        raise ValueError(f"energy holds {at.size} values: a map shows a spatial model at one")
+    values = _point(model, grid) if model.scale == 0 and model.position is not None else _mean(model, grid, at)
+    array = xr.DataArray(values, grid.to_coords(), dims=("y", "x"), name="spatial_model")
+    return array.assign_attrs(units=model.unit.to_string("fits"))
+
+
+def plot_spatial(model: SpatialModel, ax: Any, geom: Any, energy: Any, options: dict[str, Any]) -> Any:
+    """Draw a spatial model, see `xgamma.models.SpatialModel.plot`."""
+    array = evaluate_geom(model, _around(model) if geom is None else geom, energy)
+    # The accessor draws, as drawing stands above the models.
+    return array.gp.plot(ax, **options)
+
+
+def _grid_of(geom: Any) -> SkyGrid:
+    from xgamma.coords import SkyGrid
+
+    grid = geom.gp.grid if isinstance(geom, xr.DataArray) else getattr(geom, "grid", geom)
+    if isinstance(geom, xr.Dataset):
+        grid = SkyGrid.from_dataset(geom)
+    if not isinstance(grid, SkyGrid):
+        raise ValueError(f"geom must be a map, its geometry or a SkyGrid, not {type(geom).__name__}")
+    return grid
+
+
+def _around(model: SpatialModel) -> SkyGrid:
+    from xgamma.coords import SkyGrid
+
+    radius = model.evaluation_radius
+    if radius is None or model.position is None:
+        raise ValueError(f"{type(model).__name__} has no size of its own: pass geom, such as ds.counts")
+    half = max(float(radius.to_value("deg")), _NARROWEST)
+    return SkyGrid.create(
+        model.position, binsz=2 * half / _SHOWN, frame=model.frame, proj="TAN", shape=(_SHOWN, _SHOWN)
+    )
+
+
+def _point(model: SpatialModel, grid: SkyGrid) -> np.ndarray:
+    y, x = (np.floor(label + 0.5) for label in grid.position_to_labels(model.position))
+    area = grid.solid_angle()
+    inside = (grid.y == y)[:, None] & (grid.x == x)
+    return np.where(inside, 1 / area, np.where(np.isfinite(area), 0.0, np.nan))
+
+
+def _mean(model: SpatialModel, grid: SkyGrid, energy: Any) -> np.ndarray:
+    scale = float(model.scale.to_value("deg"))
+    steps = int(np.clip(np.ceil(2 * max(grid.pixel_scale) / scale), 1, _FINEST)) if scale > 0 else _FINEST
+    offsets = (np.arange(steps) + 0.5) / steps - 0.5
+    total = np.zeros(grid.shape)
+    for dy in offsets:
+        for dx in offsets:
+            total += _values(model, grid, grid.y[:, None] + dy, grid.x + dx, energy)
+    return total / steps**2
+
+
+def _values(model: SpatialModel, grid: SkyGrid, y: Any, x: Any, energy: Any) -> np.ndarray:
+    lon, lat = grid.labels_to_lonlat(y, x)
+    there = np.isfinite(lon) & np.isfinite(lat)
+    sky = grid.position(lon[there], lat[there]).transform_to(model.frame).spherical
+    values = np.full(lon.shape, np.nan)
+    values[there] = model.evaluate_lonlat(sky.lon.to_value(u.deg), sky.lat.to_value(u.deg), energy)
+    return values
