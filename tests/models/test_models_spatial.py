@@ -213,3 +213,9 @@ def test_units_of_directions_are_checked():
     model = library.spatial("gauss")
     with pytest.raises(ValueError, match="lon needs a unit like 'deg'"):
         model("1 TeV", "1 deg")
+
+
+def test_a_latitude_beyond_the_poles_is_refused():
+    model = xm.GaussianSpatialModel(lat_0="120 deg", sigma="0.1 deg")
+    with pytest.raises(ValueError, match="lat_0 of GaussianSpatialModel is 120 deg"):
+        _ = model.position_lonlat

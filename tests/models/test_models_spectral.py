@@ -257,3 +257,9 @@ def test_without_errors_the_band_is_closed():
         value, error = library.spectral(tag).evaluate_error([1, 2] * u.TeV)
         assert (value.value > 0).all()
         np.testing.assert_array_equal(error.value, 0)
+
+
+def test_a_broken_power_law_whose_indices_agree_is_a_power_law():
+    energy = [0.3, 1, 5] * u.TeV
+    one = xm.SmoothBrokenPowerLawSpectralModel(index1=2.3, index2=2.3)
+    np.testing.assert_allclose(one(energy).value, xm.PowerLawSpectralModel(index=2.3)(energy).value, rtol=1e-14)

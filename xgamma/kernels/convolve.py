@@ -72,10 +72,7 @@ def contract_convolve(
 
 
 def backward(
-    transform: NDArray[np.complex128],
-    shape: Sequence[int],
-    y: slice = slice(None),
-    x: slice = slice(None),
+    transform: NDArray[np.complex128], shape: Sequence[int], y: slice = slice(None), x: slice = slice(None)
 ) -> Array:
     """Inverse of `scipy.fft.rfft2`, a part of it.
 

@@ -214,7 +214,10 @@ class PositionedSpatialModel(SpatialModel):
     @property
     def position_lonlat(self) -> tuple[float, float]:
         """Longitude and latitude of the centre in degrees, in `frame`."""
-        return self._parameters["lon_0"].canonical_value, self._parameters["lat_0"].canonical_value
+        lon, lat = self._parameters["lon_0"].canonical_value, self._parameters["lat_0"].canonical_value
+        if abs(lat) > 90:
+            raise ValueError(f"lat_0 of {type(self).__name__} is {lat:.6g} deg: a latitude lies within -90 and 90 deg")
+        return lon, lat
 
     @property
     def position(self) -> SkyCoord:

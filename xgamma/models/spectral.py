@@ -110,7 +110,7 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     """Two power laws that go over into each other.
 
     ``amplitude (E / reference)^-index1 (1 + (E / ebreak)^((index2 - index1) / b))^-b`` with ``b`` of the
-    size of ``beta`` and the sign of ``index2 - index1``.
+    size of ``beta`` and the sign of ``index2 - index1``. Without a difference of the indices it is a power law.
     """
 
     tag = ("SmoothBrokenPowerLawSpectralModel", "sbpl")
@@ -132,10 +132,10 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
         reference: Any,
         beta: Any,
     ) -> np.ndarray:
-        beta = np.where(np.less(index2, index1), -1.0, 1.0) * beta
+        bend = np.subtract(index2, index1)
         # log(1 + x^y) = logaddexp(0, y log x) does not overflow far from the break.
-        bend = np.logaddexp(0.0, (index2 - index1) / beta * np.log(energy / ebreak))
-        return amplitude * (energy / reference) ** -index1 * np.exp(-beta * bend)
+        smooth = np.logaddexp(0.0, np.abs(bend) / beta * np.log(energy / ebreak))
+        return amplitude * (energy / reference) ** -index1 * np.exp(-np.sign(bend) * beta * smooth)
 
     def _breaks(self, *, index1: Any, index2: Any, ebreak: Any, beta: Any, **values: Any) -> Sequence[Any]:
         # The bend extends over a few times this width in ln(energy), which may be much less than a decade.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from astropy import units as u
+
+from xgamma.coords.labels import known_unit
 
 __all__ = ["FLUX", "NORM", "array", "energies", "parse", "scalar", "unit_of", "unit_text"]
 
@@ -15,11 +16,6 @@ FLUX = u.Unit("TeV-1 s-1 cm-2")
 """Unit of differential flux."""
 NORM = u.dimensionless_unscaled
 """Unit of a factor."""
-
-
-@lru_cache(maxsize=256)
-def _known_unit(text: str) -> u.UnitBase:
-    return u.Unit(text)
 
 
 def unit_of(unit: Any, what: str) -> u.UnitBase:
@@ -38,7 +34,7 @@ def unit_of(unit: Any, what: str) -> u.UnitBase:
         If it is not a unit.
     """
     try:
-        result = _known_unit(unit) if isinstance(unit, str) else u.Unit(unit)
+        result = known_unit(unit)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{what} has the unit {unit!r}, which is not a unit that astropy knows") from error
     scale = getattr(result, "scale", 1.0)
