@@ -140,7 +140,10 @@ def test_a_spatial_model_on_a_map_of_its_own():
     assert np.unravel_index(values.argmax(), values.shape) == (100, 100)
     assert values.max() == pytest.approx(gauss.evaluate(83.6 * u.deg, 22 * u.deg).value, rel=1e-3)
     (drawn,) = PointSpatialModel(lon_0="83.6 deg", lat_0="22 deg").plot().get_images()
-    assert np.argwhere(drawn.get_array()).tolist() == [[100, 100]]
+    assert drawn.get_array().shape == (21, 21), "a point is one pixel, which is to be seen"
+    assert np.argwhere(drawn.get_array()).tolist() == [[10, 10]]
+    edge = DiskSpatialModel(lon_0="83.6 deg", lat_0="22 deg", r_0="1 deg").plot().get_images()[0].get_array()
+    assert not (edge[0].any() or edge[-1].any() or edge[:, 0].any() or edge[:, -1].any()), "nothing is cut off"
 
 
 def test_narrow_models_are_not_lost_between_centres():

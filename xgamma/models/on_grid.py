@@ -19,11 +19,12 @@ __all__ = ["evaluate_geom", "plot_spatial"]
 _FINEST = 5
 """Into how many parts of its sides a pixel is cut at most."""
 
-_SHOWN = 201
-"""Rows and columns of the map on which a model is drawn by default; an odd number has a pixel in the middle."""
+_SHOWN, _SHOWN_POINT = 201, 21
+"""Rows and columns of the map on which a model, or a point, is drawn by default; an odd number has a pixel in the
+middle."""
 
-_NARROWEST = 0.1
-"""Half the width of that map at least, in degrees."""
+_MARGIN, _NARROWEST = 1.1, 0.1
+"""Half the width of that map as a multiple of the radius of the model, which counts for at least so many degrees."""
 
 
 def evaluate_geom(model: SpatialModel, geom: Any, energy: Any = None) -> xr.DataArray:
@@ -82,10 +83,9 @@ def _around(model: SpatialModel) -> SkyGrid:
     radius = model.evaluation_radius
     if radius is None or model.position is None:
         raise ValueError(f"{type(model).__name__} has no size of its own: pass geom, such as ds.counts")
-    half = max(float(radius.to_value("deg")), _NARROWEST)
-    return SkyGrid.create(
-        model.position, binsz=2 * half / _SHOWN, frame=model.frame, proj="TAN", shape=(_SHOWN, _SHOWN)
-    )
+    half = _MARGIN * max(float(radius.to_value("deg")), _NARROWEST)
+    n = _SHOWN if radius.value else _SHOWN_POINT
+    return SkyGrid.create(model.position, binsz=2 * half / n, frame=model.frame, proj="TAN", shape=(n, n))
 
 
 def _point(model: SpatialModel, grid: SkyGrid) -> np.ndarray:
