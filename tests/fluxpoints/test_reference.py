@@ -101,6 +101,8 @@ def test_fit(ds, numbers, key, cls):
     fit = minuit(
         lambda t: likelihood(t * scale), np.ones(scale.size), grad=lambda t: likelihood.gradient(t * scale) * scale
     )
+    # At its usual tolerance it ends 0.01 errors away from the minimum, in a place that depends on rounding.
+    fit.tol = 1e-4
     fit.migrad()
     fit.hesse()
     assert fit.valid
