@@ -56,6 +56,21 @@ def test_ten_starts_on_the_sample(sample):
     assert np.ptp(places, axis=0).max() < 5e-3
 
 
+def test_a_source_on_the_corner_of_pixels(sample):
+    """The source of the sample stands where four pixels meet."""
+    ds, models = sample
+    expected = models.parameters.free_unique_parameters.value
+    result = xg.Fit().run(ds.gp.asimov(models=models), models)
+    assert result.success, result.message
+    np.testing.assert_allclose((result.x - expected) / result.errors, 0, atol=1e-3)
+    # The information of the counts, from predictions beside the corner.
+    shift = 0.1 * result.errors[result.names.index("gc.lon_0")]
+    moved = models.copy()
+    moved["gc"].spatial_model.lon_0.value += shift
+    beside = xg.Fit().run(ds.gp.asimov(models=moved), moved)
+    np.testing.assert_allclose(result.errors, beside.errors, rtol=2e-3)
+
+
 @pytest.fixture(scope="module")
 def sample():
     ds = open_dataset().load()

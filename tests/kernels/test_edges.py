@@ -13,10 +13,10 @@ def vectors(lon, lat):
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
-def corners(lon, lat, half=14):
+def corners(lon, lat, half=14, offset=(0.3, 0.3)):
     """Corners of pixels about a direction, and the edges of the middle row as pairs of corners."""
-    steps = (np.arange(2 * half + 2) - half - 0.3) * WIDTH
-    y, x = np.meshgrid(steps, steps / np.cos(lat), indexing="ij")
+    y, x = ((np.arange(2 * half + 2) - half - part) * WIDTH for part in offset)
+    y, x = np.meshgrid(y, x / np.cos(lat), indexing="ij")
     number = np.arange(y.size).reshape(y.shape)
     start = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
     stop = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
@@ -58,6 +58,24 @@ def test_slopes_are_those_of_differences(at):
         high, low = images(at[0] + a, at[1] + b, grid)[0], images(at[0] - a, at[1] - b, grid)[0]
         # Over a kink of a profile differences have an error of their step, 2e-5 pixels.
         np.testing.assert_allclose(slope, (high - low) / (2 * step), rtol=0, atol=1e-5 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("offset", [(0.0, 0.0), (0.0, 0.3), (1e-4, 0.0), (-2e-4, 1e-4)])
+def test_slopes_on_a_corner_and_on_an_edge(offset):
+    """Counts of a pixel are smooth where the centre of a profile enters it."""
+    at, step = (0.3, -0.2), 2e-3 * WIDTH
+    grid = corners(*at, offset=offset)
+    lon, lat, _, shape = grid
+    coefficients = radial.polynomials(PROFILES, RAD)
+
+    def counts(a, b):
+        x, y = (part.reshape(shape) for part in radial.tangent_plane(lon, lat, at[0] + a, at[1] + b))
+        return radial.pixel_integrals(x, y, RAD, WIDTH, coefficients)
+
+    _, along_lon, along_lat = images(*at, grid, slopes=True)
+    for slope, (a, b) in ((along_lon, (step, 0)), (along_lat, (0, step))):
+        expected = (counts(a, b) - counts(-a, -b)) / (2 * step)
+        np.testing.assert_allclose(slope, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
 
 
 def test_projection_far_from_the_centre():

@@ -163,8 +163,8 @@ def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) 
     sides = [at, *(at + sign * step * move for move in turned for sign in (1, -1))]
     parts = _near(np.concatenate(sides, axis=1), len(sides), radial.feature(rad, width), segment)
     rules = [parts[0]]
-    for high, low in zip(parts[1::2], parts[2::2], strict=True):
-        turn = (high[2] - low[2] + np.pi) % (2 * np.pi) - np.pi
+    for i, (high, low) in enumerate(zip(parts[1::2], parts[2::2], strict=True), start=1):
+        turn = _turned(sides[2 * i][2:], sides[2 * i - 1][2:]) - _turned(sides[2 * i][:2], sides[2 * i - 1][:2])
         both = [np.concatenate(pair, axis=1) for pair in ((high[0], low[0]), (high[1], -low[1]))]
         rules.append((both[0], both[1] / (2 * step), turn / (2 * step)))
     slot = slice(far.size, far.size + near.size)
@@ -173,6 +173,15 @@ def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) 
         EdgeRule(row, _sparse(columns, value, *part[:2], shape), slot, part[2])
         for value, part in zip(values, rules, strict=True)
     ]
+
+
+def _turned(low: Array, high: Array) -> Array:
+    """Angles (n,) by which points (2, n) turn around the centre.
+
+    They are those of corners, not of edges, so that all edges that share one agree, and the turns around a pixel cancel
+    also where the centre passes from one side of a corner to the other.
+    """
+    return np.asarray(np.arctan2(low[0] * high[1] - low[1] * high[0], low[0] * high[0] + low[1] * high[1]))
 
 
 def _far(there: list[Array], moves: list[list[Array]], segment: Callable[[Array], Any]) -> list[Any]:
