@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["backward", "block_sum", "contract_convolve"]
+__all__ = ["backward", "backward_rows", "block_sum", "contract_convolve", "forward_rows"]
 
 Array = NDArray[np.float64]
 
@@ -71,10 +71,8 @@ def contract_convolve(
     return out
 
 
-def backward(
-    transform: NDArray[np.complex128], shape: Sequence[int], y: slice = slice(None), x: slice = slice(None)
-) -> Array:
-    """Inverse of `scipy.fft.rfft2`, a part of it.
+def backward(transform: NDArray[np.complex128], shape: Sequence[int]) -> Array:
+    """Inverse of `scipy.fft.rfft2`.
 
     One dim after the other: scipy takes four times as long for both at once.
 
@@ -84,13 +82,26 @@ def backward(
         Transforms.
     shape : sequence of int
         Size of the images.
-    y, x : slice
-        The part wanted.
     """
     from scipy.fft import ifft, irfft
 
-    rows = ifft(transform, axis=-2)[:, y]
-    return np.asarray(irfft(rows, shape[1], axis=-1)[:, :, x])
+    return np.asarray(irfft(ifft(transform, axis=-2), shape[1], axis=-1))
+
+
+def forward_rows(images: Array, shape: Sequence[int]) -> NDArray[np.complex128]:
+    """Transform images (y, n, x) to a size, see `scipy.fft.rfft2`: (frequency y, n, frequency x)."""
+    from scipy.fft import fft, rfft
+
+    # Rows that are zero are not transformed along x.
+    return np.asarray(fft(rfft(images, shape[1], axis=-1), shape[0], axis=0, overwrite_x=True))
+
+
+def backward_rows(transform: NDArray[np.complex128], shape: Sequence[int], y: slice, x: slice) -> Array:
+    """Return a part (y, n, x) of what `forward_rows` takes to a transform, which is overwritten."""
+    from scipy.fft import ifft, irfft
+
+    rows = ifft(transform, axis=0, overwrite_x=True)[y]
+    return np.asarray(irfft(rows, shape[1], axis=-1)[..., x])
 
 
 def block_sum(values: Array, factor: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import radial
-from xgamma.kernels.convolve import ROUNDING, backward, block_sum
+from xgamma.kernels.convolve import ROUNDING, backward_rows, block_sum, forward_rows
 from xgamma.kernels.sphere import rotate
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.placed import place
@@ -60,18 +60,18 @@ class ShapeWindow:
     rad : ndarray
         Radii of the PSF in rad.
     bins, place : ndarray of int, shape (bin,)
-        Bins that it reaches, and their places in the target with all energies.
+        Bins that it reaches, and their places among rows, energies and columns of the target.
     bare : ndarray of int
         Which of them have no background.
-    inside : ndarray, shape (energy, y, x)
-        The mask on the target, as numbers.
+    inside : ndarray
+        The mask on rows, energies and columns of the target, as numbers.
     nodes : tuple of ndarray
         Longitudes and latitudes in the frame of the model where it is integrated; for a circular Gaussian, haversines.
     weight : ndarray, shape (y, x)
         Solid angle of each node's share of a fine pixel.
-    shares, basis : ndarray, shape (energy_true, r) and (r, y, x)
+    shares, basis : ndarray, shape (energy_true, r) and (y, r, x)
         Exposure as combinations of a few images on fine pixels.
-    kernels : ndarray, shape (energy_true, frequency y, frequency x)
+    kernels : ndarray, shape (frequency y, energy_true, frequency x)
         Transforms of the PSF.
     size : tuple of int
         Size of the images that are transformed.
@@ -110,31 +110,31 @@ class ShapeWindow:
 
     def counts(self, model: Any, shape: Shape, fluxes: Array) -> tuple[Array, Array]:
         """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
-        from scipy.fft import rfft2
-
-        whole, factor = self.component.target, self.plan.factor
-        images = self.basis * self._image(model, shape.source)
-        # r: image, t: true energy, m: flux and energy; f: frequencies as pairs of real numbers
-        transform = rfft2(images, self.size).reshape(len(images), -1).view(np.float64)
-        mixed = (self.shares @ transform).view(np.complex128)
-        mixed *= self.kernels.reshape(mixed.shape)
-        weights = (fluxes.T[:, :, None] * self.edisp[:, None, :]).reshape(len(self.edisp), -1)
-        combined = (weights.T @ mixed.view(np.float64)).view(np.complex128)
+        whole, factor, k = self.component.target, self.plan.factor, len(fluxes)
+        transform = forward_rows(self.basis * self._image(model, shape.source)[:, None], self.size)
+        # r: image, t: true energy, m: flux and energy; frequencies along x are pairs of real numbers. One product for
+        # each frequency along y: those of all at once wake other threads, which takes ever so long where they are busy.
+        mixed = (self.shares @ transform.view(np.float64)).view(np.complex128)
+        mixed *= self.kernels
+        weights = (fluxes[:, None] * self.edisp.T).reshape(-1, len(self.edisp))
+        combined = (weights @ mixed.view(np.float64)).view(np.complex128)
         inner = shape.target & whole & shape.source.grow(*self.plan.half)
         start = self.component.source.grow(*self.plan.half)
-        y, x = _within(inner, start, factor)
-        out = backward(combined.reshape(-1, *self.kernels.shape[1:]), self.size, y, x)
+        out = backward_rows(combined, self.size, *_within(inner, start, factor))
         if self.bare.size:
-            noise = ROUNDING * np.abs(out).max(axis=(1, 2), initial=0.0)
-            out[np.abs(out) <= noise[:, None, None]] = 0.0
-        out = block_sum(out, factor)
+            noise = ROUNDING * np.abs(out).max(axis=(0, 2), initial=0.0)
+            out[np.abs(out) <= noise[:, None]] = 0.0
+        if factor > 1:
+            ny, nx = inner.shape
+            out = out.reshape(ny, factor, -1, nx, factor).sum(axis=(1, 4))
         if inner != whole:
             to_y, to_x = _within(inner, whole, 1)
-            full = np.zeros((len(out), *whole.shape))
-            full[:, to_y, to_x] = out
+            full = np.zeros((whole.shape[0], out.shape[1], whole.shape[1]))
+            full[to_y, :, to_x] = out
             out = full
-        flat = out.reshape(len(fluxes), -1)
-        return flat.take(self.place, axis=1).T, flat @ self.inside.ravel()
+        images = np.ascontiguousarray(out.reshape(out.shape[0], k, -1, out.shape[2]).swapaxes(0, 1)).reshape(k, -1)
+        total = np.array([np.einsum("i,i", image, self.inside) for image in images])
+        return images.take(self.place, axis=1).T, total
 
     def _image(self, model: Any, source: Window) -> Array:
         """Integrals of a model over fine pixels of the largest window; 0 outside of its own one."""
@@ -170,7 +170,7 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     reach : float
         Of the PSF in deg.
     """
-    from scipy.fft import next_fast_len, rfft2
+    from scipy.fft import next_fast_len
 
     assert bins.grid is not None
     grid, component = bins.grid, payload.component
@@ -191,13 +191,15 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     factor, fine = plan.factor, plan.factor * plan.parts
     shape = [n * factor for n in source.shape]
     full = (n + 2 * half * factor for n, half in zip(shape, plan.half, strict=True))
-    size = tuple(int(next_fast_len(n, real=True)) for n in full)
+    # Transforms along y are those of complex numbers.
+    size = int(next_fast_len(next(full))), int(next_fast_len(next(full), real=True))
     if len(profiles) * size[0] * (size[1] // 2 + 1) > _MOST:
         return None
     index = bins.within(target)
     along_y, along_x, place_y, place_x = bins.slices(target)
-    inside = np.zeros((bins.inside.shape[0], *target.shape))
-    inside[np.ix_(np.arange(len(inside)), place_y, place_x)] = bins.inside[:, along_y, along_x]
+    inside = np.zeros((target.shape[0], len(bins.inside), target.shape[1]))
+    energies = np.arange(len(bins.inside))
+    inside[np.ix_(place_y, energies, place_x)] = bins.inside[:, along_y, along_x].swapaxes(0, 1)
     labels = [gauss_points(centres, fine) for centres in source.labels(fine)]
     lon, lat = rotate(*grid.labels_to_lonlat(labels[0][:, None], labels[1][None, :]), component.rotation)
     nodes: tuple[Array, ...] = (lon, lat)
@@ -220,16 +222,16 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
         rad=response.rad,
         bins=index,
         place=np.ravel_multi_index(
-            (bins.e[index], bins.y[index] - target.y_0, bins.x[index] - target.x_0), inside.shape
+            (bins.y[index] - target.y_0, bins.e[index], bins.x[index] - target.x_0), inside.shape
         ),
         bare=np.flatnonzero(bins.bare[index]),
-        inside=inside,
+        inside=inside.ravel(),
         nodes=nodes,
         weight=area / (2 * fine) ** 2,
         shares=shares,
-        basis=basis,
-        kernels=rfft2(kernels / np.where(total > 0, total, np.inf), size),
-        size=(size[0], size[1]),
+        basis=np.ascontiguousarray(basis.swapaxes(0, 1)),
+        kernels=forward_rows(kernels.swapaxes(0, 1) / np.where(total > 0, total, np.inf).swapaxes(0, 1), size),
+        size=size,
         edisp=response.edisp,
     )
 
