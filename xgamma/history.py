@@ -4,7 +4,29 @@ from __future__ import annotations
 
 import xarray as xr
 
-__all__ = ["record"]
+__all__ = ["record", "separate"]
+
+
+def separate(ds: xr.Dataset) -> xr.Dataset:
+    """Return a shallow copy in less time than `Dataset.copy`, which also makes its indexes anew.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Any dataset; it stays as it is.
+
+    Returns
+    -------
+    Dataset
+        Its variables and attrs are its own, and share values and indexes with those of the other.
+    """
+    out = ds.drop_encoding()
+    new = out.variables
+    for name, variable in ds.variables.items():
+        if variable.encoding:
+            new[name].encoding = variable.encoding
+    out.encoding = ds.encoding
+    return out
 
 
 def record(ds: xr.Dataset, operation: str, name: str | None = None, own: bool = False) -> xr.Dataset:
@@ -28,8 +50,7 @@ def record(ds: xr.Dataset, operation: str, name: str | None = None, own: bool = 
     """
     lines = [*filter(None, [ds.attrs.get("history", "")]), operation]
     new = {"history": "\n".join(lines)} | ({} if name is None else {"name": name})
-    if not own:
-        return ds.assign_attrs(new)
     # the old attrs may be those of another dataset
-    ds.attrs = {**ds.attrs, **new}
-    return ds
+    out = ds if own else separate(ds)
+    out.attrs = {**ds.attrs, **new}
+    return out

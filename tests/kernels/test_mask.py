@@ -36,9 +36,9 @@ def test_adding_is_adding_what_is_zero_outside(dtype, shape):
             part = values if factor is None else values * factor
             expected = zero_outside(part, np.True_ if mask is None else mask).astype(total)
             found = np.full(shape, 7, dtype=total)
-            add_inside(found, values, mask, factor)
+            add_inside(found, [(values, mask, factor)])
             np.testing.assert_array_equal(found, 7 + expected)
-            add_inside(found, values, mask, factor, first=True)
+            add_inside(found, [(values, mask, factor)], first=True)
             np.testing.assert_array_equal(found, expected)
 
 
@@ -50,9 +50,9 @@ def test_adding_what_is_not_finite(bad):
     for first in (False, True):
         for finite, end in ((False, bad), (True, 0)):
             found = np.zeros((2, 3))
-            add_inside(found, values, mask, first=first, finite=finite)
+            add_inside(found, [(values, mask, None)], first=first, finite=finite)
             np.testing.assert_array_equal(found, [[1, 0, 1], [1, 0, end]])
         found = np.zeros((2, 3))
-        add_inside(found, values, None, first=first, finite=True)
+        add_inside(found, [(values, None, None)], first=first, finite=True)
         np.testing.assert_array_equal(found, [[1, 0, 1], [1, 1, 0]])
     np.testing.assert_array_equal(values, before)

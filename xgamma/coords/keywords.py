@@ -202,8 +202,8 @@ def celestial_frame(keywords: Mapping[str, Any]) -> BaseCoordinateFrame:
 
 def same_keywords(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two sets of canonical keywords describe one grid, to 1e-9."""
-    if one.keys() != other.keys():
-        return False
+    if one == other or one.keys() != other.keys():
+        return one == other
     return all(
         math.isclose(value, other[key], rel_tol=_ATOL, abs_tol=_ATOL)
         if isinstance(value, float)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["add_inside", "zero_outside"]
+__all__ = ["Part", "add_inside", "zero_outside"]
 
-_BLOCK = 2**18
+_BLOCK = 2**17
 """Number of values that are worked on at once: they stay in the processor's cache."""
 
 
@@ -39,26 +40,20 @@ def zero_outside(values: NDArray[Any], mask: NDArray[np.bool_] | np.bool_, finit
     return np.where(mask, values, values.dtype.type(0))
 
 
-def add_inside(
-    total: NDArray[Any],
-    values: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-    scale: NDArray[Any] | None = None,
-    first: bool = False,
-    finite: bool = False,
-) -> None:
+Part = tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[Any] | None]
+"""Values, the mask inside which they count, and what they are multiplied by."""
+
+
+def add_inside(total: NDArray[Any], parts: Sequence[Part], first: bool = False, finite: bool = False) -> None:
     """Add to an array what `zero_outside` makes of others, without arrays of their size on the way.
 
     Parameters
     ----------
     total : ndarray
         Changed in place; at least one dimension.
-    values : ndarray
-        Of the shape of the total.
-    mask : ndarray of bool or None
-        Of as many dimensions, each as long as that of the total or one; None if all is inside.
-    scale : ndarray, optional
-        Of such a shape; the values are multiplied by it.
+    parts : sequence of (ndarray, ndarray of bool or None, ndarray or None)
+        Values of the shape of the total; a mask, None if all is inside; and a factor, None for one. Mask and factor
+        have as many dimensions, each as long as that of the total or one.
     first : bool
         Whether the total is to be overwritten: it may be empty.
     finite : bool
@@ -69,16 +64,42 @@ def add_inside(
     with np.errstate(invalid="ignore"):
         for start in range(0, len(total), step):
             block = slice(start, start + step)
-            out, part = total[block], values[block]
-            if scale is not None:
-                part = part * (scale if len(scale) == 1 else scale[block])
-            inside = np.ones((1,) * part.ndim, dtype=bool) if mask is None else mask if len(mask) == 1 else mask[block]
-            direct = first and out.dtype == part.dtype
-            product = part if mask is None else np.multiply(part, inside, out=out if direct else None)
-            if part.dtype.kind == "f" and not np.isfinite(product).all():
-                keep = inside & np.isfinite(part) if finite else inside
-                product = np.where(keep, part, part.dtype.type(0))
-            if not first:
-                out += product
-            elif product is not out:
-                out[...] = product
+            cut = [_cut(part, block) for part in parts]
+            if first:
+                _sum(total[block], cut)
+                # one look at the sum tells that none of the parts holds anything else
+                if total.dtype.kind == "f" and not np.isfinite(total[block]).all():
+                    total[block] = 0
+                    _add_chosen(total[block], cut, finite)
+            else:
+                _add_chosen(total[block], cut, finite)
+
+
+def _cut(part: Part, block: slice) -> Part:
+    values, mask, scale = part
+    values = values[block]
+    if scale is not None:
+        values = values * (scale if len(scale) == 1 else scale[block])
+    return values, mask if mask is None or len(mask) == 1 else mask[block], None
+
+
+def _sum(out: NDArray[Any], parts: Sequence[Part]) -> None:
+    """Fill an array with the sum of products of values and masks."""
+    for number, (values, mask, _) in enumerate(parts):
+        if number == 0 and mask is not None and values.dtype == out.dtype:
+            np.multiply(values, mask, out=out)
+        elif number == 0:
+            out[...] = values if mask is None else values * mask
+        else:
+            out += values if mask is None else values * mask
+
+
+def _add_chosen(out: NDArray[Any], parts: Sequence[Part], finite: bool) -> None:
+    """Add values inside of masks to an array, whatever the others are."""
+    for values, mask, _ in parts:
+        product = values if mask is None else values * mask
+        if values.dtype.kind == "f" and not np.isfinite(product).all():
+            inside = np.ones((1,) * values.ndim, dtype=bool) if mask is None else mask
+            keep = inside & np.isfinite(values) if finite else inside
+            product = np.where(keep, values, values.dtype.type(0))
+        out += product

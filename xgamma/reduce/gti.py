@@ -41,7 +41,7 @@ def union_gti(datasets: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:
     )
     # Intervals of one set of observations are the same to rounding when their reference times differ.
     start, stop = _merge(start, stop, slack=1e-6)
-    scale = u.Unit("s").to(first[0].attrs.get("units", "s"))
+    scale = 1 / _unit(first[0])
     out = {}
     for name, variable, values in zip(_NAMES, first, (start, stop), strict=True):
         new = xr.Variable(variable.dims, values * scale, variable.attrs)
@@ -54,7 +54,7 @@ def _seconds(variable: xr.Variable, like: xr.Variable) -> NDArray[np.float64]:
     data = variable.data
     if hasattr(data, "dask"):
         data = data.compute(scheduler="synchronous")
-    seconds = np.asarray(data, dtype=np.float64) * u.Unit(variable.attrs.get("units", "s")).to("s")
+    seconds = np.asarray(data, dtype=np.float64) * _unit(variable)
     mine, wanted = _reference(variable.attrs), _reference(like.attrs)
     if mine == wanted or seconds.size == 0:
         return seconds
@@ -65,6 +65,12 @@ def _seconds(variable: xr.Variable, like: xr.Variable) -> NDArray[np.float64]:
         else getattr(zero.tt + u.Quantity(seconds, "s"), wanted[2])
     )
     return np.asarray((times - target).to_value("s"), dtype=np.float64)
+
+
+def _unit(variable: xr.Variable) -> float:
+    """Return the unit of times in seconds."""
+    unit = variable.attrs.get("units", "s")
+    return 1.0 if unit == "s" else float(u.Unit(unit).to("s"))
 
 
 def _reference(attrs: dict[str, Any]) -> tuple[float, float, str]:

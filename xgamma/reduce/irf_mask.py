@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.coords import SkyGrid
+from xgamma.coords.keywords import pixel_matrix
 from xgamma.reduce.rebuild import grid_dims
 
 __all__ = ["Lookup", "any_energy", "irf_mask", "lookup"]
@@ -16,6 +17,7 @@ _STEPS = np.array([-0.99, -0.5, 0.0, 0.5, 0.99])
 
 
 Lookup = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns, which broadcast to (y, step, x, step)."""
 
 
 def irf_mask(ds: xr.Dataset, suffix: str | None, found: Lookup | None = None) -> xr.Variable:
@@ -46,15 +48,23 @@ def irf_mask(ds: xr.Dataset, suffix: str | None, found: Lookup | None = None) ->
     y, x = grid_dims(suffix)
     rows, columns = lookup(SkyGrid.from_dataset(ds), SkyGrid.from_dataset(ds, suffix)) if found is None else found
     if isinstance(mask.data, np.ndarray):
-        data = mask.transpose(..., "y", "x").data
         rest = [dim for dim in mask.dims if dim not in ("y", "x")]
-        # by places first and pixels last, of which the processor compares many at once
-        places = (rows * data.shape[-1] + columns).transpose(1, 3, 0, 2)
-        flat = data.reshape(*data.shape[:-2], -1).take(places.reshape(_STEPS.size**2, -1), axis=-1)
-        near = flat.any(axis=-2).reshape(*data.shape[:-2], rows.shape[0], columns.shape[2])
-        return xr.Variable((*rest, y, x), near)
+        return xr.Variable((*rest, y, x), _near(mask.transpose(..., "y", "x").data, rows, columns))
     dims = (y, "step_y", x, "step_x")
+    rows, columns = np.broadcast_arrays(rows, columns)
     return mask.isel(y=xr.Variable(dims, rows), x=xr.Variable(dims, columns)).any(("step_y", "step_x"))
+
+
+def _near(data: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether a mask (..., y, x) holds at any of the places that belong to each pixel."""
+    rest, steps = data.shape[:-2], _STEPS.size
+    if rows.size == rows.shape[0] * steps and columns.size == columns.shape[2] * steps:
+        # one axis after the other, by places first: the processor compares many pixels at once
+        tall = data.take(rows.reshape(-1, steps).T, axis=-2).any(axis=-3)
+        return np.asarray(tall.take(columns.reshape(-1, steps).T, axis=-1).any(axis=-2))
+    places = (rows * data.shape[-1] + columns).transpose(1, 3, 0, 2)
+    flat = data.reshape(*rest, -1).take(places.reshape(steps**2, -1), axis=-1)
+    return np.asarray(flat.any(axis=-2).reshape(*rest, rows.shape[0], columns.shape[2]))
 
 
 def any_energy(mask: xr.Variable) -> xr.Variable:
@@ -64,11 +74,43 @@ def any_energy(mask: xr.Variable) -> xr.Variable:
 
 
 def lookup(grid: SkyGrid, other: SkyGrid) -> Lookup:
-    """Rows and columns of the map that are nearest to places about each pixel of a response, (y, step, x, step)."""
+    """Rows and columns of the map that are nearest to places about each pixel of a response, (y, step, x, step).
+
+    They broadcast to that shape: on grids about one reference point rows do not depend on columns.
+    """
     rows, columns = ((labels[:, None] + _STEPS).ravel() for labels in (other.y, other.x))
+    found = _scaled(grid, other, rows, columns)
+    if found is not None:
+        nearest = [_position(own, wanted) for own, wanted in zip((grid.y, grid.x), found, strict=True)]
+        return nearest[0].reshape(-1, _STEPS.size, 1, 1), nearest[1].reshape(1, 1, -1, _STEPS.size)
     shape = (other.y.size, _STEPS.size, other.x.size, _STEPS.size)
     y, x = grid.labels_of(other, rows[:, None], columns)
     return _position(grid.y, y).reshape(shape), _position(grid.x, x).reshape(shape)
+
+
+def _scaled(
+    grid: SkyGrid, other: SkyGrid, rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Labels on a grid of rows and columns of another about the same reference point; None if there is more to do.
+
+    Both are steps from that point in one plane of projection, of which pixels have another size.
+    """
+    free = {"CRPIX1", "CRPIX2", "CDELT1", "CDELT2"}
+    mine, theirs = ({k: v for k, v in g.keywords.items() if k not in free} for g in (grid, other))
+    if mine != theirs or grid.proj not in ("CAR", "TAN") or not np.array_equal(pixel_matrix(mine), np.eye(2)):
+        return None
+    found = []
+    for labels, own, axis, limit in ((rows, grid.y, 2, 90.0), (columns, grid.x, 1, 180.0)):
+        (step, zero), (own_step, own_zero) = (
+            (float(g.keywords[f"CDELT{axis}"]), float(g.keywords[f"CRPIX{axis}"]) - 1) for g in (other, grid)
+        )
+        plane = (labels - zero) * step
+        middle = ((own.min() + own.max()) / 2 - own_zero) * own_step if axis == 1 else 0.0
+        # a cylinder ends at its poles and repeats after a turn, of which the one nearest to the map is meant
+        if grid.proj == "CAR" and max(np.abs(plane).max(), np.abs(plane - middle).max()) >= limit:
+            return None
+        found.append(plane / own_step + own_zero)
+    return found[0], found[1]
 
 
 def _position(labels: NDArray[np.int64], wanted: NDArray[np.float64]) -> NDArray[np.intp]:

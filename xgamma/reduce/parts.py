@@ -10,18 +10,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.kernels.mask import add_inside, zero_outside
+from xgamma.kernels.mask import Part, zero_outside
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import VARIABLES, base_name, suffix_of
 
 __all__ = [
     "Term",
-    "add_masked",
     "along",
     "averages",
     "inside",
     "mask_for",
     "masked",
+    "masked_part",
     "mean_dtype",
     "seen",
     "sky_suffix",
@@ -126,22 +126,21 @@ def masked(
     return zero_outside(data, np.True_ if mask is None else along(mask, variable.dims), finite=True)
 
 
-def add_masked(
+def masked_part(
     total: NDArray[Any],
     variable: xr.Variable,
     mask: xr.Variable | None,
     factor: float,
     weight: xr.Variable | None = None,
-    first: bool = False,
-) -> None:
-    """Add to an array what `masked` returns, or fill it with that if it is the first."""
+) -> Part:
+    """Return the part of a sum, for `add_inside`, that is what `masked` returns."""
     keep = None if mask is None else along(mask, variable.dims)
     scale = None if weight is None else along(weight, variable.dims)
     data = widened(variable.data, total.dtype)
     if factor != 1:
         number = np.result_type(data, *([] if scale is None else [scale])).type(factor)
         scale = np.full((1,) * data.ndim, number) if scale is None else scale * number
-    add_inside(total, data, keep, scale, first, finite=True)
+    return data, keep, scale
 
 
 def along(variable: xr.Variable, dims: tuple[Any, ...]) -> Any:
@@ -172,8 +171,8 @@ def seen(mask: xr.Variable, lookup: Any, origin: tuple[int, int]) -> np.ndarray:
     mask : Variable, dims (energy, y, x) or (energy,)
         A rectangle of the safe mask.
     lookup : (ndarray, ndarray) or None
-        Rows and columns of the whole mask, shape (y, step, x, step), as `irf_mask.lookup` finds them; None for a
-        response without dims on the sky.
+        Rows and columns of the whole mask, which broadcast to (y, step, x, step), as `irf_mask.lookup` finds them; None
+        for a response without dims on the sky.
     origin : (int, int)
         First row and column of the rectangle.
 
@@ -187,7 +186,7 @@ def seen(mask: xr.Variable, lookup: Any, origin: tuple[int, int]) -> np.ndarray:
     data = mask.transpose("energy", *grid_dims()).data
     if lookup is None:
         return data.any(axis=(1, 2))
-    rows, columns = lookup[0] - origin[0], lookup[1] - origin[1]
+    rows, columns = np.broadcast_arrays(lookup[0] - origin[0], lookup[1] - origin[1])
     near = (rows >= 0) & (rows < data.shape[1]) & (columns >= 0) & (columns < data.shape[2])
     out = np.zeros((data.shape[0], rows.shape[0], rows.shape[2]), dtype=bool)
     near_y, near_x = np.flatnonzero(near.any(axis=(1, 2, 3))), np.flatnonzero(near.any(axis=(0, 1, 3)))

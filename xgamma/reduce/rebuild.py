@@ -9,6 +9,7 @@ import xarray as xr
 
 from xgamma.coords import Axis, SkyGrid
 from xgamma.coords.skygrid import GridNames
+from xgamma.history import separate
 
 __all__ = ["grid_dims", "rebuild"]
 
@@ -52,7 +53,9 @@ def rebuild(
     Dataset
         Other coordinates along new or removed dims are left out.
     """
-    grids = grids or {}
+    axes, gone, grids = list(axes), list(gone), grids or {}
+    if not (axes or grids or coords) and _fits(ds, variables, gone):
+        return _refilled(ds, variables, attrs or {})
     changed = {axis.name for axis in axes} | set(gone)
     scalars = set()
     for suffix in {*grids, *(dim[2:] for dim in gone if dim.startswith("y_")), *("" for dim in gone if dim == "y")}:
@@ -76,3 +79,25 @@ def rebuild(
         coords=xr.Coordinates(kept, indexes=indexes),
         attrs={**ds.attrs, **(attrs or {})},
     )
+
+
+def _fits(ds: xr.Dataset, variables: Mapping[Hashable, xr.Variable], gone: Iterable[str]) -> bool:
+    """Whether variables have the shape that they have in a dataset, and no coordinate is along dims that go."""
+    old, lost = ds.variables, set(gone)
+    return (
+        variables.keys() <= ds.data_vars.keys()
+        and all(old[name].dims == v.dims and old[name].shape == v.shape for name, v in variables.items())
+        and not any(lost.intersection(v.dims) for v in ds.coords.variables.values())
+    )
+
+
+def _refilled(ds: xr.Dataset, variables: Mapping[Hashable, xr.Variable], attrs: Mapping[Hashable, Any]) -> xr.Dataset:
+    """Return a dataset with other values; putting one together takes several times as long."""
+    others = [name for name in ds.data_vars if name not in variables]
+    out = separate(ds.drop_vars(others) if others else ds)
+    made = out.variables
+    for name, variable in variables.items():
+        new = made[name]
+        new.data, new.attrs, new.encoding = variable.data, variable.attrs, variable.encoding
+    out.attrs = {**ds.attrs, **attrs}
+    return out

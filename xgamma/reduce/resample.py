@@ -152,9 +152,8 @@ def _sums(parts: Sequence[xr.Variable], masks: Sequence[xr.Variable | None]) -> 
     for i, (part, mask) in enumerate(zip(parts, masks, strict=True)):
         values = np.moveaxis(part.data, axis, 0)
         keep = None if mask is None else np.moveaxis(along(mask, part.dims), axis, 0)
-        for j in range(len(values)):
-            inner = None if keep is None else keep[j : j + 1]
-            add_inside(totals[i : i + 1], values[j : j + 1], inner, first=j == 0)
+        bins = [slice(j, j + 1) for j in range(len(values))]
+        add_inside(totals[i : i + 1], [(values[j], None if keep is None else keep[j], None) for j in bins], first=True)
     return out
 
 

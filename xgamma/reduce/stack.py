@@ -11,11 +11,12 @@ import xarray as xr
 
 from xgamma.coords import SkyGrid
 from xgamma.history import record
+from xgamma.kernels.mask import add_inside
 from xgamma.onoff import conserve_background, expose_background, is_onoff
 from xgamma.reduce.align import Embedding, Grids, common_grids, embeddings, own_grids, same_axes
 from xgamma.reduce.gti import concat_meta, union_gti
 from xgamma.reduce.irf_mask import Lookup, any_energy, irf_mask, lookup
-from xgamma.reduce.parts import Term, add_masked, averages, mean_dtype, sky_suffix, sum_dtype
+from xgamma.reduce.parts import Term, averages, masked_part, mean_dtype, sky_suffix, sum_dtype
 from xgamma.reduce.rebuild import grid_dims, rebuild
 from xgamma.schema import VARIABLES
 from xgamma.validate import check_counts, schema_order
@@ -211,43 +212,49 @@ def _sums(
     places: list[Embedding],
     sizes: Mapping[Any, int],
 ) -> dict[str, xr.Variable]:
-    """Add datasets one after the other."""
+    """Add datasets in memory."""
     lookups = _Lookups()
     masks = [_Masks(ds, grids, lookups) for ds, grids in zip(datasets, own, strict=True)]
     out = {}
     for term in terms:
+        chosen = [i for i, ds in enumerate(datasets) if term.name in ds.data_vars or term.name == "mask_safe"]
+        here = {i: places[i].along(term.dims) for i in chosen}
+        whole = [i for i in chosen if not here[i].positions]
         shape = tuple(sizes[dim] for dim in term.dims)
-        total: Any = None
-        for i, (ds, place) in enumerate(zip(datasets, places, strict=True)):
-            if term.name not in ds.data_vars and term.name != "mask_safe":
-                continue
-            here = place.along(term.dims)
-            if not here.positions:
-                first = total is None
-                total = np.empty(shape, dtype=term.dtype) if first else total
-                _add(total, term, i, ds, masks[i], first)
-                continue
-            total = np.zeros(shape, dtype=term.dtype) if total is None else total
-            index = here.index(term.dims, shape)
-            # a view, but for parts with gaps
-            part = total[index]
-            _add(part, term, i, ds, masks[i], first=False)
-            total[index] = part
+        total = (np.empty if whole else np.zeros)(shape, dtype=term.dtype)
+        if whole:
+            _add(total, term, whole, datasets, masks, first=True)
+        for i in chosen:
+            if here[i].positions:
+                index = here[i].index(term.dims, shape)
+                # a view, but for parts with gaps
+                part = total[index]
+                _add(part, term, [i], datasets, masks, first=False)
+                total[index] = part
         out[term.name] = xr.Variable(term.dims, total, term.attrs)
     return out
 
 
-def _add(total: Any, term: Term, number: int, ds: xr.Dataset, masks: _Masks, first: bool) -> None:
-    """Add a variable of one dataset to an array of its shape, which it overwrites if it is the first."""
-    variable = masks.safe() if term.name == "mask_safe" else ds.variables[term.name]
-    variable = variable if variable.dims == term.dims else variable.transpose(*term.dims)
-    if term.dtype == bool:
-        total[...] = variable.data if first else total | variable.data
-    elif not term.dims:
-        total[...] = variable.data * term.factors[number] + (0 if first else total)
-    else:
-        weight = ds.variables[term.weight] if term.weight else None
-        add_masked(total, variable, masks.on(variable), term.factors[number], weight, first)
+def _add(
+    total: Any, term: Term, numbers: Sequence[int], datasets: Sequence[xr.Dataset], masks: list[_Masks], first: bool
+) -> None:
+    """Add a variable of some datasets to an array of its shape, which they overwrite if they are the first."""
+    parts = []
+    for i in numbers:
+        ds, factor = datasets[i], term.factors.get(i, 1.0)
+        variable = masks[i].safe() if term.name == "mask_safe" else ds.variables[term.name]
+        variable = variable if variable.dims == term.dims else variable.transpose(*term.dims)
+        if term.dtype != bool and term.dims:
+            weight = ds.variables[term.weight] if term.weight else None
+            parts.append(masked_part(total, variable, masks[i].on(variable), factor, weight))
+            continue
+        data = variable.data if term.dtype == bool else variable.data * factor
+        if first and i == numbers[0]:
+            total[...] = data
+        else:
+            np.add(total, data, out=total)
+    if parts:
+        add_inside(total, parts, first, finite=True)
 
 
 def _times(datasets: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:
