@@ -39,8 +39,9 @@ def columns(n=6, bins=True, seed=3, scan=False):
 
 
 def points(name="test", **options):
-    """The dataset of these columns."""
-    return create_flux_points(columns(**options), name=name)
+    """The dataset of these columns, a scan with the model of its norms."""
+    model = PowerLawSpectralModel(index=2) if options.get("scan") else None
+    return create_flux_points(columns(**options), reference_model=model, name=name)
 
 
 def source(name="source", **values):

@@ -92,6 +92,19 @@ def test_collections(tmp_path):
             xr.testing.assert_identical(left.compute(), right)
 
 
+@pytest.mark.parametrize("target", SED_TYPES)
+def test_a_scan_goes_into_a_table_with_what_its_norms_are_of(target):
+    """Whatever the fluxes are: another program may have written the table anew, without what is ours in it."""
+    ds = points(scan=True).assign_attrs(stat_type="profile")
+    ds = ds.gp.sed.assign_reference_model(PowerLawSpectralModel(index=2.6, amplitude="3e-12 cm-2 s-1 TeV-1"))
+    again = create_flux_points(ds.gp.sed.to_table(target)).assign_attrs(stat_type="profile")
+    assert again.gp.sed.type == target
+    assert float(again.gp.stat_sum(source())) == pytest.approx(float(ds.gp.stat_sum(source())), rel=1e-9)
+    other = again.gp.sed.assign_reference_model(PowerLawSpectralModel(index=1.5))
+    assert float(other.gp.stat_sum(source())) == pytest.approx(float(ds.gp.stat_sum(source())), rel=1e-9)
+    assert "ref_dnde" not in points().gp.sed.to_table(None).colnames
+
+
 def test_table():
     ds = full().drop_vars("lon")
     table = ds.gp.sed.to_table()
@@ -210,7 +223,7 @@ def test_gammapy_reads(gammapy, tmp_path, ending, target):
     # The program takes the middles of bins for the energies of points.
     made = columns(scan=target == "likelihood")
     made["e_ref"] = (made["e_min"] * made["e_max"]) ** 0.5
-    ds = create_flux_points(made).gp.to_sed_type(target)
+    ds = create_flux_points(made, reference_model=PowerLawSpectralModel(index=2)).gp.to_sed_type(target)
     path = tmp_path / f"ours.{ending}"
     getattr(ds.gp.sed, f"to_{ending}")(path)
     # It joins references of a table of norms by power laws, and integrates these numerically.
@@ -235,7 +248,8 @@ def test_datasets_of_gammapy(gammapy, tmp_path):
     made = columns(scan=True)
     made["e_ref"] = (made["e_min"] * made["e_max"]) ** 0.5
     made["norm_scan"] = np.tile(np.linspace(-1, 8, 9), (6, 1))  # the same for all points, as there
-    ds = create_flux_points(made, name="test").gp.to_sed_type("likelihood")
+    ds = create_flux_points(made, reference_model=PowerLawSpectralModel(index=2), name="test")
+    ds = ds.gp.to_sed_type("likelihood")
     ds["mask_fit"] = ("energy", np.arange(6) > 0)
     write_flux_fits(ds, tmp_path / "ours.fits")
     told = gammapy("flux-dataset", tmp_path / "ours.fits", tmp_path / "theirs.fits")

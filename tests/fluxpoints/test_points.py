@@ -46,6 +46,40 @@ def test_norms_of_a_table_are_those_of_the_model_with_it():
     validate(ds)
 
 
+def test_norms_with_a_model_need_no_reference_columns(tmp_path):
+    table = points(scan=True).gp.sed.to_table("likelihood")
+    model = PowerLawSpectralModel(index=2)
+    bare = table.copy()
+    bare.remove_columns([name for name in table.colnames if name.startswith("ref_")])
+    with pytest.raises(ValueError, match=r"lacks the columns ref_dnde \(or give a reference_model\)"):
+        xg.create_flux_points(bare)
+    for columns_of in (bare, {name: bare[name] for name in bare.colnames}, table):
+        ds = xg.create_flux_points(columns_of, reference_model=model)
+        assert sed_type(ds) == "likelihood"
+        assert not [name for name in ds.variables if name.startswith("ref_")]
+        np.testing.assert_allclose(ds.gp.sed.dnde, points()["dnde"], rtol=1e-12)
+    with pytest.raises(ValueError, match="must be a spectral model of a flux, not int"):
+        xg.create_flux_points(bare, reference_model=3)
+
+
+def test_a_scan_of_an_unknown_model():
+    """As in tables of fluxes that gammapy writes: the model given then is that of the norms, later ones convert them."""
+    made = columns(scan=True)
+    ds = xg.create_flux_points(made).assign_attrs(stat_type="profile")
+    with pytest.raises(ValueError, match="does not tell of which reference model.*assign_reference_model"):
+        ds.gp.stat_sum(source())
+    with pytest.raises(ValueError, match="does not tell of which reference model"):
+        ds.gp.to_sed_type("likelihood")
+    assert ds.gp.mask.all()
+    np.testing.assert_allclose(ds.gp.to_sed_type("flux").gp.sed.dnde, ds["dnde"], rtol=1e-12)
+    known = ds.gp.sed.assign_reference_model(PowerLawSpectralModel(index=2))
+    np.testing.assert_array_equal(known["norm_scan"], made["norm_scan"])
+    expected = points(scan=True).assign_attrs(stat_type="profile").gp.stat_sum(source())
+    assert float(known.gp.stat_sum(source())) == pytest.approx(float(expected), rel=1e-12)
+    other = known.gp.sed.assign_reference_model(TRUTH)
+    assert float(other.gp.stat_sum(source())) == pytest.approx(float(expected), rel=1e-12)
+
+
 def test_errors_limits_and_references_by_name():
     ds = points()
     for name in ("dnde_err", "flux_ul", "e2dnde_errn", "eflux_errp"):

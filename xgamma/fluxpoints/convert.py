@@ -20,15 +20,20 @@ from xgamma.units import quantity as with_unit
 from xgamma.units import unit_of
 
 __all__ = [
+    "REFERENCES",
     "assign_reference_model",
+    "check_scan",
+    "has_scan_of_unknown_reference",
     "quantity",
     "reference",
     "reference_model",
+    "reference_text",
     "sed_type",
     "to_sed_type",
 ]
 
-_REFERENCES = [f"ref_{name}" for name in SED_TYPES.values() if name != "norm"]
+REFERENCES = tuple(f"ref_{name}" for name in SED_TYPES.values() if name != "norm")
+"""Variables with what the reference model predicts, which come before the model itself."""
 
 
 def sed_type(ds: xr.Dataset) -> str:
@@ -96,13 +101,55 @@ def reference_model(ds: xr.Dataset) -> SpectralModel:
     return PowerLawSpectralModel(index=2)
 
 
+def has_scan_of_unknown_reference(ds: xr.Dataset) -> bool:
+    """Tell whether there is a scan over norms, and nothing that says of which model.
+
+    Tables of fluxes say nothing of a model; those of norms (SED type ``likelihood``) have to.
+    """
+    known = bool(ds.attrs.get("reference_model")) or "ref_dnde" in ds.variables
+    return "norm_scan" in ds.variables and not known and sed_type(ds) != "likelihood"
+
+
+def check_scan(ds: xr.Dataset) -> None:
+    """Raise if the norms of a scan are those of an unknown model.
+
+    Raises
+    ------
+    ValueError
+        With the way out.
+    """
+    if has_scan_of_unknown_reference(ds):
+        raise ValueError(
+            f"Dataset '{ds.attrs.get('name', '')}' has a scan over norms and does not tell of which reference model: "
+            "give it with ds.gp.sed.assign_reference_model(model); gammapy, if it was given none, takes "
+            "PowerLawSpectralModel(index=2)"
+        )
+
+
+def reference_text(model: SpectralModel | SkyModel) -> str:
+    """Return a reference model as the attr ``reference_model`` holds it.
+
+    Raises
+    ------
+    ValueError
+        If it is no spectral model of a flux.
+    """
+    spectral = model.spectral_model if isinstance(model, SkyModel) else model
+    if not isinstance(spectral, SpectralModel) or spectral.is_norm_spectral_model:
+        raise ValueError(f"a reference model must be a spectral model of a flux, not {type(spectral).__name__}")
+    return Models([SkyModel(spectral, name="reference")]).to_yaml()
+
+
 def assign_reference_model(ds: xr.Dataset, model: SpectralModel | SkyModel) -> xr.Dataset:
     """Give flux points another model for conversions; fluxes of their own type stay what they are.
+
+    Norms, those of a scan too, are converted to those of the new model: the statistic of a source stays what it is.
+    Only if a table of fluxes has a scan and does not tell the model of its norms, this one is taken to be that model.
 
     Parameters
     ----------
     ds : Dataset
-        Flux points; it stays as it is. Norms are converted to those of the new model.
+        Flux points; it stays as it is.
     model : SpectralModel or SkyModel
         Of a sky model the spectral model counts.
 
@@ -116,14 +163,12 @@ def assign_reference_model(ds: xr.Dataset, model: SpectralModel | SkyModel) -> x
     ValueError
         If it is no spectral model of a flux.
     """
+    text = reference_text(model)
     spectral = model.spectral_model if isinstance(model, SkyModel) else model
-    if not isinstance(spectral, SpectralModel) or spectral.is_norm_spectral_model:
-        raise ValueError(f"a reference model must be a spectral model of a flux, not {type(spectral).__name__}")
     own = sed_type(ds)
-    text = Models([SkyModel(spectral, name="reference")]).to_yaml()
     out = to_sed_type(ds, "dnde") if own == "likelihood" else ds
-    out = out.drop_vars(_REFERENCES, errors="ignore").assign_attrs(reference_model=text)
-    if "norm_scan" in ds:
+    out = out.drop_vars(list(REFERENCES), errors="ignore").assign_attrs(reference_model=text)
+    if "norm_scan" in ds and not has_scan_of_unknown_reference(ds):
         ratio = reference(ds, "dnde").variable / reference(out, "dnde").variable
         out["norm_scan"] = _scaled(ds["norm_scan"], ratio, dict(ds["norm_scan"].attrs))
     return record(_renamed(out, own), f"assign_reference_model({spectral.tag[-1]})")
@@ -281,9 +326,12 @@ def to_sed_type(ds: xr.Dataset, sed_type: str) -> xr.Dataset:
     Raises
     ------
     ValueError
-        If the type is unknown, or the energy ranges of the points that it needs are not known.
+        If the type is unknown, or the energy ranges of the points that it needs are not known; for ``likelihood`` also
+        if there is a scan over the norms of an unknown model.
     """
     target = _checked(sed_type)
+    if target == "likelihood":
+        check_scan(ds)
     out = _renamed(ds, target)
     return out if out is ds else record(out, f"to_sed_type({target!r})")
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xgamma.fluxpoints.convert import quantity, reference, sed_type
+from xgamma.fluxpoints.convert import check_scan, quantity, reference, sed_type
 from xgamma.fluxpoints.limits import default_n_sigma_ul, is_finite, is_ul
 from xgamma.kernels.fluxpoints import Chi2, Distribution, Profile
 from xgamma.schema import FLUX_VARIABLES, SED_TYPES
@@ -195,6 +195,7 @@ def _check_scan(ds: xr.Dataset) -> None:
 
 def _inputs_profile(ds: xr.Dataset) -> list[xr.Variable]:
     _check_scan(ds)
+    check_scan(ds)
     scan = ds["stat_scan"].variable
     lowest = ds["stat"].variable if "stat" in ds else scan.min("scan")
     return [

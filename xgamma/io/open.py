@@ -48,6 +48,8 @@ def open_dataset(
         There is no such file.
     FileFormatError
         The file is damaged, or of another kind. A ValueError that names the file and its part.
+    ValueError
+        The chunks name a dim that the dataset does not have.
 
     Examples
     --------
@@ -55,6 +57,17 @@ def open_dataset(
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"a path is needed, as str or Path, not {type(path).__name__}")
+    ds = _open(path, chunks, name)
+    unknown = [dim for dim in chunks if dim not in ds.dims] if isinstance(chunks, dict) else []
+    if unknown:
+        ds.close()
+        raise ValueError(
+            f"chunks names {unknown}, and {os.fspath(path)} has no such dims: it has {', '.join(map(str, ds.dims))}"
+        )
+    return ds
+
+
+def _open(path: str | os.PathLike[str], chunks: Any, name: str | None) -> xr.Dataset:
     text = os.fspath(path)
     if _is_table(text):
         from xgamma.io.fluxpoints import open_ecsv
@@ -93,6 +106,8 @@ def _opener_of_tables(path: str) -> Callable[..., xr.Dataset] | None:
 
 
 def _chunked(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
+    if isinstance(chunks, dict):
+        chunks = {dim: size for dim, size in chunks.items() if dim in ds.dims}
     return ds if chunks is None else ds.chunk(chunks)
 
 

@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import astropy.units as u
@@ -18,6 +18,7 @@ import xarray as xr
 from astropy.table import Table
 
 from xgamma.coords import Axis
+from xgamma.fluxpoints import REFERENCES, reference_text
 from xgamma.schema import FLUX_VARIABLES, FORMAT, FORMAT_VERSION, SED_TYPES, VariableSpec
 from xgamma.validate import check_structure
 
@@ -125,7 +126,8 @@ def create_flux_points(
     sed_type : {"dnde", "e2dnde", "flux", "eflux", "likelihood"}, optional
         Which of these is meant. Left out, the keyword SED_TYPE tells, or else which columns there are.
     reference_model : SpectralModel or SkyModel, optional
-        For conversions, see `xgamma.fluxpoints.reference_model`. Norms of the table are relative to it.
+        For conversions, see `xgamma.fluxpoints.reference_model`. Norms of the table, those of a scan too, are relative
+        to it; it comes in place of columns ``ref_dnde`` and the like.
     name : str
         Name of the dataset.
 
@@ -151,15 +153,12 @@ def create_flux_points(
         hint = ": files are opened by open_dataset" if isinstance(table, str | os.PathLike) else ""
         raise ValueError(f"flux points are made of a table or a mapping of columns, not {type(table).__name__}{hint}")
     made = FluxTable.from_astropy(table if isinstance(table, Table) else Table(dict(table)))
-    ds = dataset_of(made, name, sed_type)
     if reference_model is None:
-        return ds
-    from xgamma.fluxpoints import assign_reference_model
-
-    out = assign_reference_model(ds, reference_model)
-    # Norms in a table, those of a scan too, are relative to the model that comes with it.
-    gone = [name for name in ds.data_vars if name not in out.data_vars]
-    return ds.drop_vars(gone).assign_attrs(reference_model=out.attrs["reference_model"])
+        return dataset_of(made, name, sed_type)
+    text = reference_text(reference_model)
+    columns = {key: values for key, values in made.columns.items() if key not in REFERENCES}
+    made = replace(made, columns=columns, meta={**made.meta, "reference_model": text})
+    return dataset_of(made, name, sed_type)
 
 
 def dataset_of(table: FluxTable, name: str, sed_type: str | None = None) -> xr.Dataset:
@@ -210,8 +209,9 @@ def _sed_type(table: FluxTable, given: str | None) -> str:
             raise table.error(f"its SED type is {told!r}, which is unknown; there are: {', '.join(SED_TYPES)}")
         missing = [key for key in _needs(table, told) if key not in table.columns]
         if missing:
+            model = " (or give a reference_model)" if set(missing) & set(REFERENCES) else ""
             raise table.error(
-                f"its SED type is {told!r}, for which it lacks the columns {', '.join(missing)}; it has "
+                f"its SED type is {told!r}, for which it lacks the columns {', '.join(missing)}{model}; it has "
                 + ", ".join(table.columns)
             )
         return str(told)
@@ -226,11 +226,16 @@ def _sed_type(table: FluxTable, given: str | None) -> str:
 
 
 def _needs(table: FluxTable, chosen: str) -> list[str]:
-    """Columns that an SED type needs. A table of limits alone does without fluxes, and bins without energies."""
+    """Columns that an SED type needs.
+
+    A table of limits alone does without fluxes, bins do without energies, and a reference model without its values.
+    """
     own = SED_TYPES[chosen]
     present = [end for end in ("", "_err", "_errn", "_errp", "_ul") if f"{own}{end}" in table.columns]
     flux = f"{own}_ul" if present == ["_ul"] else own
     names = [flux if key == own else key for key in _REQUIRED[chosen]]
+    if table.meta.get("reference_model"):
+        names = [key for key in names if key not in REFERENCES]
     bins = all(key in table.columns for key in ("e_min", "e_max"))
     return [key for key in names if not (bins and key == "e_ref")]
 

@@ -10,7 +10,7 @@ import xarray as xr
 from astropy.table import Column, Table
 
 from xgamma.coords import Axis
-from xgamma.fluxpoints import is_ul, n_sigma_ul, reference, sed_type, to_sed_type
+from xgamma.fluxpoints import has_scan_of_unknown_reference, is_ul, n_sigma_ul, reference, sed_type, to_sed_type
 from xgamma.io.fits.extras import Extras, extras_json
 from xgamma.schema import FLUX_VARIABLES, SED_TYPES, is_flux_points
 from xgamma.validate import check_structure
@@ -55,7 +55,8 @@ def flux_points_to_table(ds: xr.Dataset, sed_type: str | None = None) -> Table:
     if axis.node_type == "edges":
         table["e_min"] = _column("e_min", axis.lower, axis.unit)
         table["e_max"] = _column("e_max", axis.upper, axis.unit)
-    if own == "likelihood":
+    # Norms, those of a scan too, mean nothing without their model.
+    if own == "likelihood" or ("norm_scan" in ds and not has_scan_of_unknown_reference(ds)):
         for name in ("dnde", "flux", "eflux"):
             if name == "dnde" or axis.node_type == "edges":
                 table[f"ref_{name}"] = _column(f"ref_{name}", reference(ds, name).values, reference(ds, name).units)
