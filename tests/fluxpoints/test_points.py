@@ -63,7 +63,7 @@ def test_norms_with_a_model_need_no_reference_columns(tmp_path):
 
 
 def test_a_scan_of_an_unknown_model():
-    """As in tables of fluxes that gammapy writes: the model given then is that of the norms, later ones convert them."""
+    """As in tables of fluxes that gammapy writes: the model given is that of the norms, later ones convert them."""
     made = columns(scan=True)
     ds = xg.create_flux_points(made).assign_attrs(stat_type="profile")
     with pytest.raises(ValueError, match="does not tell of which reference model.*assign_reference_model"):

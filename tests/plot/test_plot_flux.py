@@ -165,7 +165,7 @@ def test_fit_and_peek(model):
     ds = points(name="crab")
     upper, lower = plot_fit(ds, model)
     assert upper.get_ylabel() == NAMES["e2dnde"]
-    assert lower.get_ylabel() == "(Data - model) / model"
+    assert lower.get_ylabel() == "(Data - model)\n/ model"
     assert (upper.get_xlabel(), lower.get_xlabel()) == ("", "Energy [TeV]")
     assert upper.get_xlim() == lower.get_xlim()
     _, pair = plt.subplots(2)

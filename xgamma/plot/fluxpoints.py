@@ -15,7 +15,7 @@ from xgamma.fluxpoints import is_ul, quantity, sed_type
 from xgamma.models import SkyModel
 from xgamma.models.pictures import data_limits, spectrum_on
 from xgamma.plot.labels import draw_legend, unit_text, with_unit
-from xgamma.plot.steps import axes_along, pair_of_axes, points, scaled, steps
+from xgamma.plot.steps import axes_along, join_labels, pair_of_axes, points, scaled, steps
 from xgamma.predict import models_for
 from xgamma.predict.flux import FLUX_METHODS, flux_pred, flux_residuals, spectra_of
 from xgamma.schema import SED_TYPES, is_flux_points
@@ -221,5 +221,5 @@ def fit_of_points(
     upper, lower = pair_of_axes(ax)
     plot_spectrum(ds, models, upper, **(kwargs_spectrum or {}))
     residuals_of_points(ds, models, lower, **below)
-    upper.set_xlabel("")
+    join_labels(upper, lower)
     return upper, lower

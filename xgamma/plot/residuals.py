@@ -13,7 +13,7 @@ from xgamma.plot.labels import draw_legend
 from xgamma.plot.profiles import MASKS, along_energy, is_map
 from xgamma.plot.sky import outline, sky_axes
 from xgamma.plot.spectra import draw_excess, draw_masks, energy_axes
-from xgamma.plot.steps import pair_of_axes, points
+from xgamma.plot.steps import join_labels, pair_of_axes, points
 from xgamma.predict import npred
 from xgamma.predict.residuals import METHODS, compare
 from xgamma.reduce.masks import mask, region_mask
@@ -269,7 +269,7 @@ def plot_fit(
     _draw_spectral(data, lower, below.pop("method"), own, below)
     draw_masks(upper, energy_axes(data, upper, upper.get_ylabel())[1], data, own)
     draw_legend(upper)
-    upper.set_xlabel("")
+    join_labels(upper, lower)
     if lower.get_legend():
         lower.get_legend().remove()
     return upper, lower

@@ -12,7 +12,7 @@ from xgamma.coords import Axis
 from xgamma.plot.labels import axis_label
 from xgamma.units import unit_on
 
-__all__ = ["axes_along", "band", "pair_of_axes", "points", "scaled", "steps"]
+__all__ = ["axes_along", "band", "join_labels", "pair_of_axes", "points", "scaled", "steps"]
 
 _GAMMA_RAYS = 1e6
 """In keV: spectra of the X-ray formats whose energies all lie above are drawn in TeV."""
@@ -98,3 +98,9 @@ def pair_of_axes(ax: Any) -> tuple[Any, Any]:
         lower = make_axes_locatable(ax).append_axes("bottom", size="40%", pad=0.1, sharex=ax)
         upper.tick_params(labelbottom=False)
     return upper, lower
+
+
+def join_labels(upper: Any, lower: Any) -> None:
+    """Leave the label of the energy to the lower axes, and let that of the residuals fit their height."""
+    upper.set_xlabel("")
+    lower.set_ylabel(lower.get_ylabel().replace(" / ", "\n/ "))
