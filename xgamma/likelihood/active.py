@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xgamma.kernels.products import gram
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.source import Fixed
 
@@ -132,10 +133,16 @@ class Stack:
     def gram(self, weight: Array) -> Array:
         """Return the products of all pairs of columns, with a weight for each bin."""
         if isinstance(self.matrix, np.ndarray):
-            return np.asarray(self.matrix.T @ (self.matrix * weight[:, None]))
+            return gram(self.matrix, self.matrix * weight[:, None])
         weighted = self.matrix.copy()
         weighted.data = self.matrix.data * np.repeat(weight, np.diff(self.matrix.indptr))
         return np.asarray((self.matrix.T @ weighted).toarray())
+
+    def onto(self, columns: Array) -> Array:
+        """Return the products of all columns with others (bin, n)."""
+        if isinstance(self.matrix, np.ndarray):
+            return gram(self.matrix, columns)
+        return np.asarray(self.matrix.T @ columns)
 
 
 def stack_of(active: Active, fixed: list[Fixed], places: list[NDArray[np.intp]]) -> Stack:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import statistic
+from xgamma.kernels.products import gram
 from xgamma.kernels.statistic import TRUNCATION
 from xgamma.likelihood.active import Active, Stack, active_of, places_of, stack_of
 from xgamma.likelihood.bins import Bins
@@ -252,10 +253,10 @@ class CashTerm:
         for slot, side in sides:
             columns[:, slots.index(slot)] += side
         weighted = columns * weight[:, None]
-        out[np.ix_(slots, slots)] += columns.T @ weighted
+        out[np.ix_(slots, slots)] += gram(columns, weighted)
         if found.stacked and found.parts:
             out += numbers.T @ self.stack.gram(weight) @ numbers
-            mixed = numbers.T @ (self.stack.matrix.T @ weighted)
+            mixed = numbers.T @ self.stack.onto(weighted)
             out[:, slots] += mixed
             out[slots] += mixed.T
         return Expansion(self._value(found), gradient, 2 * out, rough, int(np.count_nonzero(~above & (active.n > 0))))

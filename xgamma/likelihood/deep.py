@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xgamma.kernels.products import combine
 from xgamma.likelihood.bins import TINY, Bins
-from xgamma.likelihood.source import ratio_to_background
 from xgamma.predict.window import Window
 
 __all__ = ["Deep", "Image", "deep_of"]
@@ -110,8 +110,8 @@ def deep_of(bins: Bins, images: list[list[Image]], numbers: list[Array]) -> Deep
 def _signal(image: Image, numbers: Array) -> Array:
     """Sum counts over the numbers of a spectrum, shape (energy, y, x)."""
     if image.edisp is None:
-        return np.tensordot(numbers, image.values, axes=1)
-    return np.tensordot((image.edisp * numbers[:, None]).T, image.values, axes=1)
+        return combine(numbers[None], image.values)[0]
+    return combine((image.edisp * numbers[:, None]).T, image.values)
 
 
 def _information(bins: Bins, image: Image, signal: Array) -> float:
@@ -148,13 +148,15 @@ def _worst(bins: Bins, parts: list[Image], rest: NDArray[np.bool_], k: int) -> A
     out = np.zeros((k, len(rest)))
     for image in parts:
         along_y, along_x, place_y, place_x = bins.slices(image.window)
+        here = np.s_[:, along_y, along_x]
+        level = bins.background[here].astype(np.float64)
+        inverse = np.divide(1.0, level, out=np.zeros_like(level), where=rest[here])
         for i in range(len(rest)):
-            some = rest[i, along_y, along_x]
             values, weight = image.at_energy(i)
-            if not some.any() or not weight.any():
-                continue
-            own = values[np.ix_(np.arange(k), place_y, place_x)][:, some]
-            out[:, i] += weight * ratio_to_background(own, bins.background[i, along_y, along_x][some])
+            used = np.flatnonzero(weight)
+            if used.size and inverse[i].any():
+                own = values[used][:, place_y][:, :, place_x] * inverse[i]
+                out[used, i] += weight[used] * own.max(axis=(1, 2), initial=0.0)
     return out
 
 

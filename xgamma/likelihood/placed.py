@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels.convolve import ROUNDING as EXTENDED_ROUNDING
+from xgamma.kernels.products import gram
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
 from xgamma.likelihood.source import Fixed, fixed_of
@@ -84,7 +85,7 @@ def compiled(bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array 
             # One image for each true energy: the dispersion is applied to bins and sums alone.
             images = item.counts(bins, energy_true, np.eye(ntrue), exact=True)
             rows.append(images[:, y, x].T * edisp[:, e].T)
-            sums = images[:, place_y][:, :, place_x].reshape(k, -1) @ inside.T
+            sums = gram(images[:, place_y][:, :, place_x].reshape(k, -1).T, inside.T)
             total += (sums * edisp).sum(axis=1)
             noise += item.rounding(bins, images)[:, None] * edisp
             out.append(Image(window, images, edisp))

@@ -185,17 +185,6 @@ def fixed_of(
     return Fixed(chosen, np.asfortranarray(matrix), total, worst, bare, bins.e[chosen[bare]], noise)
 
 
-def ratio_to_background(values: Array, background: NDArray[Any]) -> Array:
-    """Highest ratio of values (k, pixel) to a background (pixel), infinite where there is none."""
-    highest = np.zeros(values.shape[0])
-    some = background > 0
-    if some.any():
-        highest = (values[:, some] / background[some]).max(axis=1, initial=0.0)
-    if not some.all():
-        highest = np.where((values[:, ~some] > 0).any(axis=1), np.inf, highest)
-    return highest
-
-
 @dataclass(frozen=True)
 class RegionSource:
     """A source in the region of a spectrum.
