@@ -123,7 +123,9 @@ def table_of(profiles: Array, rad: Array) -> tuple[Array, Array]:
     return out.reshape(-1, len(profiles)), last
 
 
-def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) -> list[EdgeRule]:
+def edge_rules(
+    plane: Plane, edges: NDArray[np.intp], rad: Array, width: float, reach: Array | None = None
+) -> list[EdgeRule]:
     """Rules of edges, and of their derivatives where the plane has them.
 
     Parameters
@@ -136,6 +138,8 @@ def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) 
         Radii of the profiles in rad, ascending.
     width : float
         Typical width of a pixel in rad: edges nearer than three of it get more nodes.
+    reach : ndarray, shape (edge,), optional
+        Radius in rad from which on an edge is left out, by default that of the profiles.
 
     Returns
     -------
@@ -144,11 +148,11 @@ def edge_rules(plane: Plane, edges: NDArray[np.intp], rad: Array, width: float) 
     """
     start, stop = edges
     square = plane.x**2 + plane.y**2
-    # A node is at most half an edge nearer than both its ends. 0: not reached, 1: far, 2: next to the centre.
-    kind = (square < (rad[-1] + 2 * width) ** 2).astype(np.int8)
-    kind[square < 9 * width**2] = 2
-    kind = np.maximum(kind.take(start), kind.take(stop))
-    far, near = np.flatnonzero(kind == 1), np.flatnonzero(kind == 2)
+    square = np.minimum(square.take(start), square.take(stop))
+    close = square < 9 * width**2
+    # A node is at most half an edge nearer than both its ends.
+    reached = square < ((rad[-1] if reach is None else reach) + 2 * width) ** 2
+    far, near = np.flatnonzero(reached & ~close), np.flatnonzero(close)
     row = np.full(start.size, far.size + near.size)
     row[far], row[near] = np.arange(far.size), np.arange(far.size, far.size + near.size)
     segment = radial.segments(rad)

@@ -81,6 +81,8 @@ class PointWindow:
         Corners at which each edge starts and stops.
     used : slice
         The energies that the mask holds.
+    lowest : ndarray of int, shape (edge,)
+        The lowest of the energies used that each edge is needed for.
     four : ndarray of int, shape (4, bin)
         Edges of each bin: right and left, upper and lower.
     border, border_energy : ndarray of int
@@ -117,6 +119,7 @@ class PointWindow:
     corners: Array
     edges: NDArray[np.intp]
     used: slice
+    lowest: NDArray[np.intp]
     four: NDArray[np.intp]
     border: NDArray[np.intp]
     border_energy: NDArray[np.intp]
@@ -205,7 +208,8 @@ class PointWindow:
         rad = place.response.rad
         table, last = edges.table_of(np.concatenate([mixed, *steps]), rad)
         plane = edges.project(self.corners, *place.lonlat, slopes=bool(around))
-        rule, *rules = edges.edge_rules(plane, self.edges, rad, place.width)
+        reach = self._reach(mixed, noise, rad).take(self.lowest)
+        rule, *rules = edges.edge_rules(plane, self.edges, rad, place.width, reach)
         along = rule.along(table, last)
         parts = [along[:, :size]]
         if rules:
@@ -221,16 +225,19 @@ class PointWindow:
         turned = (self.inside[self.used, j : j + 3, i : i + 3] * turn).sum(axis=(1, 2))
         dy, dx = self.y - row, self.x - column
         near = np.flatnonzero((dy >= 0) & (dy < 3) & (dx >= 0) & (dx < 3))
-        turn_near, rows = self.sign * turn[dy[near], dx[near]], rule.row.take(self.four)
+        turn_near = self.sign * turn[dy[near], dx[near]]
+        chosen = np.flatnonzero((rule.row < rule.matrix.shape[0] - 1).take(self.four).any(axis=0))
+        rows = rule.row.take(self.four.take(chosen, axis=1))
         energy, out, start = self.e - self.used.start, [], 0
+        energy_chosen = energy.take(chosen)
         signs = self.sign * np.array([1.0, -1.0, -1.0, 1.0])
         for part in parts:
             last_part = last[start : start + part.shape[1]].reshape(-1, nenergy)
             start += part.shape[1]
-            flat, index = part.ravel(), rows * part.shape[1] + energy
-            image = np.empty((len(last_part), index.shape[1]))
+            flat, index = part.ravel(), rows * part.shape[1] + energy_chosen
+            image = np.zeros((len(last_part), energy.size))
             for one, values in enumerate(last_part):
-                np.dot(signs, flat.take(index + one * nenergy), out=image[one])
+                image[one, chosen] = signs @ flat.take(index + one * nenergy)
                 image[one, near] += turn_near * values.take(energy[near])
             total = last_part @ turned
             if self.border.size:
@@ -240,6 +247,13 @@ class PointWindow:
         image = out[0][0].T
         image[np.abs(image) <= noise.take(energy, axis=1)] = 0.0
         return out
+
+    def _reach(self, mixed: Array, noise: Array, rad: Array) -> Array:
+        """Radius (energy,) beyond which profiles hold no more than rounding, in each energy used and all above."""
+        # What hats about this radius and all larger ones hold, of either sign: a bound for any pixel beyond.
+        beyond = np.cumsum((np.abs(mixed) * self.area)[:, ::-1], axis=1)[:, ::-1]
+        most = rad.take(np.minimum((beyond > noise.reshape(-1, 1)).sum(axis=1), rad.size - 1))
+        return np.asarray(np.maximum.accumulate(most.reshape(noise.shape).max(axis=0)[::-1])[::-1])
 
     def _mixed(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
         """Profiles (k * energy, rad) in the energies used, times the counts, and what counts are rounding."""
@@ -337,6 +351,10 @@ def point_window(
     start = np.where(upright, j * (nx + 1) + i, start)
     stop = start + np.where(upright, nx + 1, 1)
     kept, ends = _numbered([start, stop], len(vectors))
+    lowest = np.full(edge_ids.size, used.stop - used.start - 1)
+    np.minimum.at(lowest, parts[0], np.tile(e - used.start, 4))
+    for energy, border in enumerate(parts[1:]):
+        lowest[border] = np.minimum(lowest[border], energy)
     out = PointWindow(
         window=window,
         inner=inner,
@@ -350,6 +368,7 @@ def point_window(
         corners=np.ascontiguousarray(vectors[kept].T),
         edges=np.stack(ends),
         used=used,
+        lowest=lowest,
         four=parts[0].reshape(4, -1),
         border=np.concatenate(parts[1:]),
         border_energy=np.concatenate(energies),
