@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from xgamma.models.background import FoVBackgroundModel
+from xgamma.models.component import checked_names
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -24,6 +25,9 @@ class Choice:
     if TYPE_CHECKING:
 
         def _subset(self, models: list[Any]) -> Models: ...
+
+        def copy(self) -> Models:
+            """Return an independent copy."""
 
         @property
         def parameters(self) -> Parameters:
@@ -96,6 +100,64 @@ class Choice:
             )
 
         return self._subset([model for model in self._models if fits(model)])
+
+    def select_region(self, region: Any, wcs: Any = None) -> Models:
+        """Return the sky models whose centre lies in a region.
+
+        Parameters
+        ----------
+        region : SkyRegion or str
+            A region of `regions`, or its text in the DS9 format.
+        wcs : WCS, optional
+            The projection in which shapes other than circles and annuli are drawn; by default a tangential one about
+            the middle of the region.
+
+        Returns
+        -------
+        Models
+            Without backgrounds and models that have no centre.
+
+        Raises
+        ------
+        ValueError
+            If it is no region on the sky.
+        """
+        from xgamma.models.inside import inside
+
+        centered = [model for model in self._models if getattr(model, "position", None) is not None]
+        return self._subset([model for model in centered if inside(model.position, region, wcs)])
+
+    def reassign(self, dataset_name: str | Iterable[str], new_dataset_name: str | Iterable[str]) -> Models:
+        """Return a copy in which models of a dataset are those of another.
+
+        Parameters
+        ----------
+        dataset_name, new_dataset_name : str or sequence of str
+            Names of datasets, and for each the new one.
+
+        Returns
+        -------
+        Models
+            With the same names, links and covariance. Models of all datasets stay models of all.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many new names, or no model is of such a dataset.
+        """
+        old, new = ([names] if isinstance(names, str) else list(names) for names in (dataset_name, new_dataset_name))
+        if len(old) != len(new):
+            raise ValueError(f"{len(old)} names of datasets cannot become {len(new)}")
+        renamed = dict(zip(old, new, strict=True))
+        known = {name for model in self._models for name in model.datasets_names or ()}
+        if unknown := [name for name in old if name not in known]:
+            raise ValueError(f"no model is of dataset {unknown[0]!r}; they name: {', '.join(sorted(known)) or 'none'}")
+        out = self.copy()
+        for model in out:
+            if model.datasets_names is not None:
+                names = dict.fromkeys(renamed.get(name, name) for name in model.datasets_names)
+                model._datasets_names = checked_names(names, model.name)
+        return out
 
     def freeze(self, model_type: str | None = None) -> None:
         """Freeze all parameters.

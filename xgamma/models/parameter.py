@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -292,6 +293,23 @@ class Parameters(Sequence[Parameter]):
     def prior_stat_sum(self) -> float:
         """Return what the priors add to the fit statistic."""
         return sum(par.prior_stat_sum() for par in self.unique_parameters)
+
+    def select(self, name: str | Iterable[str] | None = None, frozen: bool | None = None) -> Parameters:
+        """Return the parameters that meet all conditions.
+
+        Parameters
+        ----------
+        name : str or sequence of str, optional
+            Names or patterns such as "gc.*"; "index" means that of every model.
+        frozen : bool, optional
+            Whether they are frozen.
+        """
+        wanted = [name] if isinstance(name, str) else None if name is None else list(name)
+        return self._where(
+            (wanted is None or any(fnmatchcase(end, key) for key in wanted for end in (own, own.rpartition(".")[2])))
+            and frozen in (None, par.frozen)
+            for own, par in zip(self._names, self._parameters, strict=True)
+        )
 
     def _where(self, chosen: Iterable[bool]) -> Parameters:
         picked = [i for i, use in enumerate(chosen) if use]

@@ -279,6 +279,19 @@ class SpectralModel(ModelBase):
         value, error = self.evaluate_error(energy)
         return value - n_sigma * error, value + n_sigma * error
 
+    def inverse(self, value: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> u.Quantity:
+        """Return the energies at which the model has some values, see `xgamma.models.spectral_solve.inverse`."""
+        from xgamma.models.spectral_solve import inverse
+
+        return inverse(self, value, energy_min, energy_max)
+
+    @property
+    def pivot_energy(self) -> u.Quantity:
+        """Where the relative error is smallest, see `xgamma.models.spectral_solve.pivot_energy`."""
+        from xgamma.models.spectral_solve import pivot_energy
+
+        return pivot_energy(self)
+
     def plot(
         self,
         energy_bounds: Any,
