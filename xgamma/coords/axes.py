@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -223,7 +224,14 @@ class Axis:
 
     def take(self, positions: Any) -> Axis:
         """Return the axis with the bins at the given positions (a slice, or an array of integers or booleans)."""
-        return replace(self, center=self.center[positions], lower=self.lower[positions], upper=self.upper[positions])
+        parts = {key: getattr(self, key)[positions] for key in _ARRAYS}
+        if not isinstance(positions, slice):
+            return replace(self, **parts)
+        # a part of bins that were checked needs no check, which takes longer than the rest
+        taken = copy(self)
+        for key, values in parts.items():
+            object.__setattr__(taken, key, values)
+        return taken
 
     def rename(self, name: str) -> Axis:
         """Return the axis under another name."""
@@ -287,24 +295,30 @@ class Axis:
         ValueError
             If no group is left, the axis is made from centres, or its bins do not touch or do not rise.
         """
-        what = f"an edge along axis {self.name!r}"
+        limits = self.edges
+        wanted = np.atleast_1d(to_value(edges, self.unit, f"an edge along axis {self.name!r}"))
+        nearest = np.unique(self._nearest(limits, wanted))
+        if nearest.size < 2:
+            raise self._encloses_nothing(limits, wanted)
+        return [slice(int(start), int(stop)) for start, stop in zip(nearest[:-1], nearest[1:], strict=True)]
+
+    def _nearest(self, limits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Return the numbers of the edges nearest to some values."""
         if self.node_type != "edges":
             raise ValueError(f"axis {self.name!r} is made from the centres of its bins: only edges can be grouped")
-        limits = self.edges
         own = _scale(limits, self.interp, self.name)
         if own[-1] < own[0]:
             raise ValueError(f"axis {self.name!r} falls: reverse it with isel({self.name}=slice(None, None, -1)) first")
-        wanted = np.atleast_1d(to_value(edges, self.unit, what))
         if np.isnan(wanted).any():
-            raise ValueError(f"{what} is nan")
-        clipped = np.clip(wanted, limits[0], limits[-1])
-        nearest = np.unique(np.round(np.interp(_scale(clipped, self.interp, self.name), own, np.arange(own.size))))
-        if nearest.size < 2:
-            raise ValueError(
-                f"the edges {wanted} {self.unit} enclose no bin of axis {self.name!r}, "
-                f"which covers {limits[0]:.6g} to {limits[-1]:.6g} {self.unit}"
-            )
-        return [slice(int(start), int(stop)) for start, stop in zip(nearest[:-1], nearest[1:], strict=True)]
+            raise ValueError(f"an edge along axis {self.name!r} is nan")
+        clipped = np.minimum(np.maximum(wanted, limits[0]), limits[-1])
+        return np.rint(np.interp(_scale(clipped, self.interp, self.name), own, np.arange(own.size)))
+
+    def _encloses_nothing(self, limits: np.ndarray, wanted: np.ndarray) -> ValueError:
+        return ValueError(
+            f"the edges {wanted} {self.unit} enclose no bin of axis {self.name!r}, "
+            f"which covers {limits[0]:.6g} to {limits[-1]:.6g} {self.unit}"
+        )
 
     def snap(self, minimum: Any = None, maximum: Any = None) -> slice:
         """Return the bins between two limits, which snap to the nearest edge of the axis.
@@ -326,12 +340,15 @@ class Axis:
         """
         edges = self.edges
         what = f"a limit along axis {self.name!r}"
-        start = edges.min() if minimum is None else to_number(minimum, self.unit, what)
-        stop = edges.max() if maximum is None else to_number(maximum, self.unit, what)
+        start = float(edges.min()) if minimum is None else to_number(minimum, self.unit, what)
+        stop = float(edges.max()) if maximum is None else to_number(maximum, self.unit, what)
         if start > stop:
             raise ValueError(f"the limits {start:.6g} and {stop:.6g} {self.unit} of axis {self.name!r} are swapped")
-        (bins,) = self.group([start, stop])
-        return bins
+        wanted = np.array([start, stop])
+        first, last = (int(number) for number in self._nearest(edges, wanted))
+        if first == last:
+            raise self._encloses_nothing(edges, wanted)
+        return slice(first, last)
 
     def scaled(self, values: Any) -> np.ndarray:
         """Return values (in `unit`) in the scale of the axis: their logarithm, or themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -74,6 +75,10 @@ def parse_unit(text: Any, what: str) -> u.UnitBase:
         raise ValueError(f"{what} has the unknown unit {text!r}: use a unit that astropy.units can read") from error
 
 
+_PLAIN = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?) ([A-Za-z]+)")
+"""A number and the name of a unit."""
+
+
 def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
     """Return numbers in the given unit.
 
@@ -96,6 +101,9 @@ def to_value(value: Any, unit: u.UnitBase | str, what: str) -> np.ndarray:
     ValueError
         If the input has a unit of another kind or is no number.
     """
+    if isinstance(value, str) and isinstance(unit, str) and (plain := _PLAIN.fullmatch(value)) and plain[2] == unit:
+        # what a parser of units would find, in a fraction of its time
+        return np.asarray(float(plain[1]))
     target, given = u.Unit(unit), value
     if isinstance(value, xr.DataArray | xr.Variable):
         units = value.attrs.get("units")

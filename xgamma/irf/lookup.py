@@ -41,6 +41,8 @@ class SkyTable:
         The map; one without dims on the sky holds for every position.
     dims : tuple of str
         The order of the other dims in what is looked up.
+    grid : FixedGrid, optional
+        That of the map, where it is known.
 
     Attributes
     ----------
@@ -48,12 +50,14 @@ class SkyTable:
         Grid of the map; None without dims on the sky.
     """
 
-    def __init__(self, array: xr.DataArray, dims: tuple[Hashable, ...]) -> None:
+    def __init__(self, array: xr.DataArray, dims: tuple[Hashable, ...], grid: FixedGrid | None = None) -> None:
         sky = sky_dims(array) or ()
         self.name = array.name
         self.variable = array.variable.transpose(*dims, *sky)
         self.sky = sky
-        self.grid = FixedGrid.of(SkyGrid.from_dataset(array, suffix_of(sky[0]))) if sky else None
+        self.grid = grid
+        if grid is None and sky:
+            self.grid = FixedGrid.of(SkyGrid.from_dataset(array, suffix_of(sky[0])))
         labels = (self.grid.y, self.grid.x) if self.grid is not None else ()
         self._orders = [np.argsort(values, kind="stable") for values in labels]
 
@@ -73,7 +77,7 @@ class SkyTable:
         if self.grid is None:
             return self.variable.data
         labels = self.grid.lonlat_to_labels(np.array(lon), np.array(lat))
-        return self._at_labels(*labels, f"({lon:.6g}, {lat:.6g}) deg")
+        return self.at_labels(*labels, f"({lon:.6g}, {lat:.6g}) deg")
 
     def at_position(self, position: SkyCoord | None) -> Any:
         """Interpolate at a position in any frame, by default the middle of the map, as `at` does."""
@@ -81,16 +85,17 @@ class SkyTable:
             raise ValueError(f"a position is one SkyCoord, not {position!r}")
         if self.grid is None or position is None:
             return self.at_center()
-        return self._at_labels(*self.grid.position_to_labels(position), str(position))
+        return self.at_labels(*self.grid.position_to_labels(position), position)
 
     def at_center(self) -> Any:
         """Interpolate in the middle of the map, as `at` does elsewhere."""
         if self.grid is None:
             return self.variable.data
         y, x = ((labels.min() + labels.max()) / 2 for labels in (self.grid.y, self.grid.x))
-        return self._at_labels(y, x, "The middle")
+        return self.at_labels(y, x, "The middle")
 
-    def _at_labels(self, y: Any, x: Any, where: str) -> Any:
+    def at_labels(self, y: Any, x: Any, where: object) -> Any:
+        """Interpolate at fractional labels of the grid, as `at` does elsewhere; messages name what is there."""
         assert self.grid is not None
         if not (np.isfinite(y) and np.isfinite(x)):
             raise ValueError(f"{where} is not on the projection of '{self.name}': choose a position within the map.")

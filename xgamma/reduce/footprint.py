@@ -79,20 +79,22 @@ def footprint(region: Any, ds: xr.Dataset) -> Footprint:
     flat = all(isinstance(shape, rg.SkyRegion | rg.PixelRegion) for shape in shapes)
     wide = _margin(grid, grid.shape if flat else (1, 1))
     found = inside_areas(parts, wide)
-    missing = [shape for shape, part in zip(shapes, parts, strict=True) if not part.inside(wide).any()]
+    single = shapes[0] if len(shapes) == 1 else None
+    looked = [] if single is not None and parts[0].include else list(zip(shapes, parts, strict=True))
+    missing = [shape for shape, part in looked if not part.inside(wide).any()]
     rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-    about = f"the map of {grid.shape} pixels is centred at {grid.center.to_string('decimal')} ({grid.frame})"
     if missing or not rows.size:
         shown = missing[0] if missing else region
-        raise ValueError(f"the region {shown!r} holds no pixel's centre on or near the map: {about}")
+        raise ValueError(f"the region {shown!r} holds no pixel's centre on or near the map: {_about(grid)}")
     y, x = wide.y[rows], wide.x[columns]
     if y[0] < grid.y.min() or y[-1] > grid.y.max() or x[0] < grid.x.min() or x[-1] > grid.x.max():
-        raise ValueError(f"the region {region!r} is not contained in the map: {about}; choose a smaller one or pad")
+        raise ValueError(
+            f"the region {region!r} is not contained in the map: {_about(grid)}; choose a smaller one or pad"
+        )
     part_y, part_x = (_span((own >= labels[0]) & (own <= labels[-1])) for own, labels in ((grid.y, y), (grid.x, x)))
     inside = inside_areas(parts, grid.isel(part_y, part_x))
     if not inside.any():
-        raise ValueError(f"the region {region!r} falls into a gap between the pixels of the map: {about}")
-    single = shapes[0] if len(shapes) == 1 else None
+        raise ValueError(f"the region {region!r} falls into a gap between the pixels of the map: {_about(grid)}")
     center = _center(single, grid, (y[0] + y[-1]) / 2, (x[0] + x[-1]) / 2)
     return Footprint(
         part_y,
@@ -103,6 +105,10 @@ def footprint(region: Any, ds: xr.Dataset) -> Footprint:
         single.radius.to("deg") if isinstance(single, rg.CircleSkyRegion) else None,
         isinstance(single, rg.PointSkyRegion | rg.PointPixelRegion),
     )
+
+
+def _about(grid: SkyGrid) -> str:
+    return f"the map of {grid.shape} pixels is centred at {grid.center.to_string('decimal')} ({grid.frame})"
 
 
 def _margin(grid: SkyGrid, width: tuple[int, int]) -> SkyGrid:

@@ -9,17 +9,18 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import xarray as xr
+from astropy.coordinates import SkyCoord
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis, suffixes
+from xgamma.coords import Axis, FixedGrid, SkyGrid, suffixes
 from xgamma.history import record
-from xgamma.irf.lookup import at_position, sky_dims
+from xgamma.irf.lookup import SkyTable, sky_dims
 from xgamma.irf.psf import containment
 from xgamma.onoff import conserve_background, expose_background
 from xgamma.reduce.footprint import Footprint, footprint
 from xgamma.reduce.parts import inside, mean_dtype, sum_dtype
 from xgamma.reduce.rebuild import grid_dims, rebuild
-from xgamma.schema import VARIABLES
+from xgamma.schema import VARIABLES, suffix_of
 
 __all__ = ["to_region_map_dataset", "to_spectrum_dataset"]
 
@@ -113,6 +114,7 @@ def _sums(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
     mask = ds.variables.get("mask_safe")
     masks = [ds.variables[key] for key in ("mask_safe", "mask_fit") if key in ds.variables]
     safe = None if mask is None else area.box(mask)
+    place = _Place(area.center)
     for key, variable in ds.data_vars.variables.items():
         sky = sky_dims(ds[key])
         if sky is None:
@@ -129,15 +131,35 @@ def _sums(ds: xr.Dataset, area: Footprint) -> xr.Dataset:
         elif sky == ("y", "x") and not spec.weight and not area.is_point:
             data = _mean(area.box(variable), area)
         else:
-            data = at_position(ds[key], area.center, rest).astype(mean_dtype(variable.dtype))
+            data = place.look_up(ds[key], sky, rest).astype(mean_dtype(variable.dtype))
         variables[key] = xr.Variable(rest, data, variable.attrs)
     gone = [dim for suffix in suffixes(ds) for dim in grid_dims(suffix)]
     lonlat = area.center.spherical
     attrs = {"units": "deg", "frame": area.center.frame.name}
-    place: dict[Hashable, xr.Variable] = {
+    center: dict[Hashable, xr.Variable] = {
         key: xr.Variable((), float(getattr(lonlat, key).deg), dict(attrs)) for key in ("lon", "lat")
     }
-    return rebuild(ds, variables, gone=gone, coords=place, attrs={"region": area.text})
+    return rebuild(ds, variables, gone=gone, coords=center, attrs={"region": area.text})
+
+
+class _Place:
+    """A position on the grids of responses, which are often the same."""
+
+    def __init__(self, position: SkyCoord) -> None:
+        self._position = position
+        self._found: list[tuple[FixedGrid, Any, Any]] = []
+
+    def look_up(self, array: xr.DataArray, sky: tuple[str, str], dims: tuple[Hashable, ...]) -> Any:
+        """Interpolate a map there, see `SkyTable.at`."""
+        grid = SkyGrid.from_dataset(array, suffix_of(sky[0]))
+        found = next((one for one in self._found if one[0].equals(grid)), None)
+        if found is None:
+            fixed = FixedGrid.of(grid)
+            y, x = fixed.position_to_labels(self._position)
+            found = fixed, y, x
+            self._found.append(found)
+        fixed, y, x = found
+        return SkyTable(array, dims, fixed).at_labels(y, x, self._position)
 
 
 def _sum(box: xr.Variable, safe: xr.Variable | None, area: Footprint) -> Any:
