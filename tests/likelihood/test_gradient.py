@@ -66,7 +66,7 @@ SHAPES = {
 
 
 def test_every_shape_is_there(small):
-    """A template has nothing but a norm, which is that of its spectrum."""
+    """Templates have tests of their own."""
     found = {type(shape(small)).__name__ for shape in SHAPES.values()}
     assert found | {"TemplateSpatialModel"} == set(SPATIAL_MODELS)
 
@@ -124,6 +124,22 @@ def test_template(small, template, data):
     assert {"source.index", "source.amplitude"} <= set(lik.parameters)
     factors = data.draw(st.lists(st.floats(0.93, 1.07), min_size=len(lik.x0), max_size=len(lik.x0)))
     check(lik, lik.x0 * factors, share=0.004)
+
+
+def test_template_that_moves(small, template):
+    """At places where no point of the quadrature lies on a kink of the brightness, which is linear between pixels."""
+    model = xm.SkyModel(spectrum(amplitude="3e-10 cm-2 s-1 TeV-1"), template.copy(), name="source")
+    model.spectral_model.freeze()
+    for name in ("lon_0", "lat_0"):
+        getattr(model.spatial_model, name).frozen = False
+    lik = Likelihood(small, [model, background(small)])
+    assert {"source.lon_0", "source.lat_0"} <= set(lik.parameters)
+    for steps in ((0.003, -0.0018), (0.0307, -0.0184)):
+        x = lik.x0
+        for name, step in zip(("lon_0", "lat_0"), steps, strict=True):
+            x[lik.parameters.index(f"source.{name}")] += step
+        assert (lik.gradient(x) != 0).all()
+        check(lik, x, share=0.0004)
 
 
 REGION_SHAPES = {

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import FixedGrid, SkyGrid
 from xgamma.likelihood.expansion import Expansion, total
+from xgamma.likelihood.overflow import silent
 from xgamma.likelihood.term import term_of
 from xgamma.models import Models, SkyModel
 from xgamma.predict import models_for
@@ -101,6 +102,7 @@ class ChunkedTerm:
         self.__dict__.update(state)
 
 
+@silent
 def _call(state: Any, method: str, x: Array, *more: Any) -> Any:
     return state.n_bins if method == "n_bins" else getattr(state, method)(x, *more)
 

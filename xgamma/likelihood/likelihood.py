@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from xgamma.coords import SkyGrid
 from xgamma.likelihood.chunks import chunked_term, is_chunked
 from xgamma.likelihood.expansion import Expansion, total
 from xgamma.likelihood.fluxpoints import FLUX_FRAME
+from xgamma.likelihood.overflow import silent
 from xgamma.likelihood.parameters import Vector, joint_models, vector_of
 from xgamma.likelihood.points import points_of
 from xgamma.likelihood.term import term_of
@@ -72,7 +73,8 @@ class Likelihood:
     -----
     As in `xgamma.kernels.statistic.cash`, predictions at or below 1e-25 count as 1e-25. A negative flux is allowed:
     where it could make a prediction negative every bin is evaluated, which is slower and gives the same numbers as
-    `xgamma.statistic.stat_sum`.
+    `xgamma.statistic.stat_sum`. Parameters so large that a flux is beyond what a float holds have an infinite statistic
+    and derivatives that may be nan, without a warning; with parameters or data that are no finite numbers it is nan.
     """
 
     def __init__(self, datasets: xr.Dataset | Iterable[xr.Dataset], models: Any = None) -> None:
@@ -137,6 +139,7 @@ class Likelihood:
                 par.value = float(value)
         return out
 
+    @silent
     def __call__(self, x: ArrayLike) -> float:
         """Return the statistic, priors included.
 
@@ -146,7 +149,15 @@ class Likelihood:
             Values of the free parameters, in their units and the order of `parameters`.
         """
         values = self._vector.check(x)
-        return sum([term(values) for term in self._joint]) + self._vector.prior(values)
+        return self._told(sum([term(values) for term in self._joint]) + self._vector.prior(values), values)
+
+    def _told(self, stat: float, x: Array) -> float:
+        """Return a statistic, which is infinite where numbers that are too large have made it nan."""
+        if stat == stat or not np.isfinite(x).all():
+            return stat
+        # Of data that are not finite nothing else comes where the models make sense.
+        start = self._vector.value
+        return np.inf if np.isfinite(sum([term(start) for term in self._joint])) else stat
 
     def prior(self, x: ArrayLike) -> float:
         """Return the part of the statistic that is due to priors."""
@@ -161,11 +172,13 @@ class Likelihood:
         """
         return labelled_sums(self.datasets, self.stats(x))
 
+    @silent
     def stats(self, x: ArrayLike) -> tuple[float, ...]:
         """Return what `stat_sums` does, as plain numbers in the order of `datasets`."""
         values = self._vector.check(x)
         return tuple(float(term(values)) for term in self._terms)
 
+    @silent
     def scan(self, parameters: Mapping[str, Any], x: ArrayLike | None = None) -> xr.DataArray:
         """Return the statistic, priors included, for many values of parameters by label.
 
@@ -192,20 +205,25 @@ class Likelihood:
         points = points_of(self.models(x), parameters)
         total = sum((term.many(points.values) for term in self._joint), np.zeros(len(points.values)))
         total = total + [self._vector.prior(row) for row in points.values]
+        for i in np.flatnonzero(np.isnan(total)):
+            total[i] = self._told(total[i], points.values[i])
         return points.labelled(total, "stat_sum", "sum of the fit statistic")
 
+    @silent
     def gradient(self, x: ArrayLike) -> Array:
         """Return the derivatives of the statistic with respect to the free parameters."""
         values = self._vector.check(x)
         return sum((term.gradient(values) for term in self._joint), self._vector.prior_gradient(values))
 
+    @silent
     def value_and_gradient(self, x: ArrayLike) -> tuple[float, Array]:
         """Return the statistic and its derivatives, for less than both cost apart."""
         values = self._vector.check(x)
         parts = [term.value_and_gradient(values) for term in self._joint]
         value = sum((part[0] for part in parts), self._vector.prior(values))
-        return value, sum((part[1] for part in parts), self._vector.prior_gradient(values))
+        return self._told(value, values), sum((part[1] for part in parts), self._vector.prior_gradient(values))
 
+    @silent
     def expand(self, x: ArrayLike, free: ArrayLike | None = None) -> Expansion:
         """Return the statistic with its first and second derivatives.
 
@@ -226,8 +244,10 @@ class Likelihood:
         values = self._vector.check(x)
         which = None if free is None else np.asarray(free, dtype=bool)
         prior = self._vector.prior_expansion(values)
-        return total([prior, *(term.expand(values, which) for term in self._joint)], values.size)
+        found = total([prior, *(term.expand(values, which) for term in self._joint)], values.size)
+        return found if found.value == found.value else replace(found, value=self._told(found.value, values))
 
+    @silent
     def npred(self, x: ArrayLike, dataset: str | None = None) -> xr.DataArray:
         """Predict the counts of a dataset, or the differential fluxes of flux points.
 
