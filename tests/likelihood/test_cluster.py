@@ -22,7 +22,7 @@ def client():
     # On a busy machine processes may take long to start and to answer.
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "120s", "distributed.comm.timeouts.tcp": "120s"}),
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, death_timeout="180s") as cluster,
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", death_timeout="180s") as cluster,
         distributed.Client(cluster, timeout="120s") as client,
     ):
         yield client
@@ -88,7 +88,8 @@ def test_fits(client, setup):
     models["wide"].freeze()
     expected = Fit().run(ds, models)
     assert expected.success
-    lazy = ds.chunk(y=9, x=12)
+    # The source lies across the border of the two chunks.
+    lazy = ds.chunk(y=10)
 
     def check_fit(result):
         assert result.success and result.names == expected.names
@@ -102,10 +103,11 @@ def test_fits(client, setup):
     check_fit(Fit().run(lazy, models))
     lik = Likelihood(lazy, models)
     workers = client.run(os.getpid)
-    victim, calls = next(iter(workers)), []
+    victim = next(iter(client.who_has([lik._terms[0].states[0]]).values()))[0]
+    calls = []
 
     class Watched(Likelihood):
-        """Kills a worker at the tenth evaluation."""
+        """Kills a worker that holds a chunk at the fourth evaluation."""
 
         def expand(self, *args):
             self.count()

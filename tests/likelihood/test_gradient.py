@@ -157,6 +157,8 @@ def test_region_source_that_moves(shape):
     # Counts that tell where it is.
     spec["counts"] = spec["counts"] * 0 + 30
     model = xm.SkyModel(spectrum(), REGION_SHAPES[shape](place(ds, 0.7, -0.8)), name="source")
+    # Each evaluation of such a source takes long, and spectra have tests of their own.
+    model.spectral_model.index.frozen = True
     lik = Likelihood(spec, [model])
     moved = lik.x0
     for name, step in (("lon_0", 0.021), ("lat_0", -0.013)):
