@@ -26,7 +26,8 @@ class Fit:
         The minimiser: MIGRAD of iminuit (extra ``fit``), or `scipy.optimize.minimize`, by default with L-BFGS-B. Both
         get the gradient of the likelihood. A fit begins with Newton steps, which know its second derivatives. Where
         they end in a minimum the fit is done; the minimiser takes over where they do not, and with a strategy or
-        options. Second derivatives at the end give the covariance.
+        options. Second derivatives at the end give the covariance. A source with a free position and less than five
+        standard errors where it starts is looked for around there, up to eight of its widths away.
     strategy : {0, 1, 2}
         Of minuit: fast, default, careful; above 0 it is called in any case. Errors do not depend on it: they are taken
         at the end, for any backend.

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from xgamma.fit.backends import BACKENDS, Outcome, Settings, check_backend
 from xgamma.fit.newton import Minimum, approach, descend, hessian, spectral
 from xgamma.fit.objective import Objective, Stopped
-from xgamma.fit.start import Start, limits_of, norms_of, scale_of, start_of
+from xgamma.fit.seek import Movable, doubts, faint, movable_of, placed
+from xgamma.fit.start import Start, limits_of, scale_of, scales_of, start_of
 from xgamma.likelihood.expansion import Expansion
 
 __all__ = ["Solution", "solve"]
@@ -116,18 +117,40 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
 def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, Expansion | None]:
     """Go near the minimum by Newton steps; return the statistic there if all of it is known.
 
-    Amplitudes and norms come first: a source that is far too bright or faint drives itself away.
+    Amplitudes and norms come first: a source that is far too bright or faint drives itself away. Sources that are faint
+    where they stand are put where more of their photons may be: at once, and where a first minimum leaves them so.
     """
-    norms, x = norms_of(objective.likelihood), start.x
+    names, x = objective.names, start.x
+    norms, everything = scales_of(names), np.ones(x.size, dtype=bool)
     most = np.where(norms, np.inf, _LONGEST * start.step)
     bounds = start.scale, start.lower, start.upper
+    movable = movable_of(names)
+    lost: list[Movable] = []
     found: Expansion | None = known
     if norms.any() and not norms.all():
-        x, found = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, part=_ROUGH_PART, found=known)
+        x, there = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, part=_ROUGH_PART, found=known)
         # Only for these parameters were the derivatives taken that differences give.
-        found = None if known.rough.any() else found
-    x, found = approach(objective, x, most, *bounds, np.ones(x.size, dtype=bool), near=_NEAR, found=found)
-    return replace(start, x=x, scale=scale_of(found.hessian, start.step)), found
+        found = None if known.rough.any() else there
+        lost = faint(objective, movable, x, there.value, _errors(np.diag(np.diag(there.hessian)), start.scale))
+        if lost:
+            x, found = placed(objective, start, most, x, lost), None
+    x, there = approach(objective, x, most, *bounds, everything, near=_NEAR, found=found)
+    still = faint(objective, movable, x, there.value, _errors(there.hessian, start.scale))
+    # Where no other source has moved there is nothing new to be seen.
+    if still and (len(movable) > 1 or still != lost):
+        again = placed(objective, start, most, x, still)
+        again, better = approach(objective, again, most, *bounds, everything, near=_NEAR)
+        if better.value < there.value:
+            x, there = again, better
+    return replace(start, x=x, scale=scale_of(there.hessian, start.step)), there
+
+
+def _errors(matrix: Array, scale: Array) -> Array:
+    """Return standard errors, infinite where they are unknown."""
+    parts = spectral(matrix, scale)
+    variance = 2 * np.diag(parts.inverse())
+    unknown = (np.abs(parts.vectors[:, parts.flat | parts.falling]) > _SHARE).any(axis=1)
+    return np.where(unknown, np.inf, np.sqrt(variance))
 
 
 def _reached(found: Minimum, start: Start, settings: Settings) -> bool:
@@ -196,6 +219,9 @@ def _judged(
             members = [str(name) for name in names[use][np.abs(vector) > _SHARE]]
             which = members[0] if len(members) == 1 else f"a combination of {', '.join(members)}"
             said.append(f"{text} {which}: freeze a parameter, or start elsewhere.")
+    strange, left = doubts(objective, found.x, found.stat)
+    success = success and not left
+    said += strange
     if success:
         said.insert(0, "The fit converged.")
     for i in np.flatnonzero(found.at_limit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from xgamma.coords.labels import parse_unit
 from xgamma.fit.objective import Objective
 from xgamma.likelihood.expansion import Expansion
 
-__all__ = ["Start", "limits_of", "norms_of", "scale_of", "start_of"]
+__all__ = ["Start", "limits_of", "scale_of", "scales_of", "start_of"]
 
 Array = NDArray[np.float64]
 
@@ -91,9 +92,9 @@ def _steps(vector: Any, resolution: float) -> Array:
     return out
 
 
-def norms_of(likelihood: Any) -> NDArray[np.bool_]:
+def scales_of(names: Iterable[str]) -> NDArray[np.bool_]:
     """Return which parameters scale a prediction: a statistic has one minimum along them."""
-    return np.array([name.rpartition(".")[2] in _SCALES for name in likelihood.parameters], dtype=bool)
+    return np.array([name.rpartition(".")[2] in _SCALES for name in names], dtype=bool)
 
 
 def start_of(objective: Objective) -> tuple[Start, Expansion]:

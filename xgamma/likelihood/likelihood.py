@@ -93,7 +93,7 @@ class Likelihood:
         self._terms = tuple(_term(ds, self._models) for ds in items)
         self._joint = joined(self._terms)
         self._frames = tuple(_frame(ds) for ds in items)
-        self._resolution = min((_pixel(ds) for ds in items), default=np.inf)
+        self._grids = tuple(SkyGrid.from_dataset(ds) if {"y", "x"} <= set(ds.dims) else None for ds in items)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -123,7 +123,13 @@ class Likelihood:
     @property
     def resolution(self) -> float:
         """Size of the smallest pixel of a map in deg, infinite without a map."""
-        return self._resolution
+        scales = [float(grid.keywords[key]) for grid in self._grids if grid for key in ("CDELT1", "CDELT2")]
+        return min(map(abs, scales), default=np.inf)
+
+    @property
+    def grids(self) -> tuple[SkyGrid | None, ...]:
+        """Grid of each dataset on the sky, None for a spectrum."""
+        return self._grids
 
     def models(self, x: ArrayLike | None = None) -> Models:
         """Return a copy of the models, with other values.
@@ -287,14 +293,6 @@ def labelled_sums(names: Sequence[str], values: Sequence[float]) -> xr.DataArray
         name="stat_sum",
         attrs={"units": "", "long_name": "sum of the fit statistic"},
     )
-
-
-def _pixel(ds: xr.Dataset) -> float:
-    """Size of a pixel in deg, infinite for a spectrum."""
-    if not {"y", "x"} <= set(ds.dims):
-        return np.inf
-    keywords = SkyGrid.from_dataset(ds).keywords
-    return min(abs(float(keywords[key])) for key in ("CDELT1", "CDELT2"))
 
 
 def _frame(ds: xr.Dataset) -> _Frame:
