@@ -1,11 +1,7 @@
-"""Run by a Python that has gammapy: writes datasets of many kinds, or tells what gammapy reads in a file.
+"""Datasets of many kinds that gammapy makes and writes, and what gammapy reads in a file.
 
-A line on stdin is a JSON list, ``["write", KIND, PATH]`` or ``["read", CLASS, PATH]``; a line of JSON is the answer.
-That to the second has shapes, sums, axes and pixel positions, from which a test compares two files.
+That has shapes, sums, axes and pixel positions, from which a test compares two files.
 """
-
-import json
-import sys
 
 import astropy.units as u
 import numpy as np
@@ -74,7 +70,7 @@ def make(kind):
         fill(dataset.counts, dataset.background, dataset.exposure)
         dataset.mask_safe.data[1:] = True
         return dataset
-    raise SystemExit(f"unknown kind {kind}")
+    raise ValueError(f"unknown kind {kind}")
 
 
 def describe_map(m):
@@ -122,11 +118,13 @@ def describe(dataset):
 
 CLASSES = {"MapDataset": MapDataset, "MapDatasetOnOff": MapDatasetOnOff, "SpectrumDataset": SpectrumDataset}
 
-if __name__ == "__main__":
-    for line in sys.stdin:
-        command, what, path = json.loads(line)
-        if command == "write":
-            answer = make(what).write(path, overwrite=True)
-        else:
-            answer = describe(CLASSES[what].read(path, checksum=True))
-        print(json.dumps(answer), flush=True)
+
+def write(kind, path):
+    make(kind).write(path, overwrite=True)
+
+
+def read(name, path):
+    return describe(CLASSES[name].read(path, checksum=True))
+
+
+COMMANDS = {"fits-write": write, "fits-read": read}

@@ -9,10 +9,11 @@ import traceback
 import warnings
 
 import datasets_gammapy
+import fits_gammapy
 import flux_gammapy
 import models_gammapy
 
-COMMANDS = datasets_gammapy.COMMANDS | flux_gammapy.COMMANDS | models_gammapy.COMMANDS
+COMMANDS = datasets_gammapy.COMMANDS | fits_gammapy.COMMANDS | flux_gammapy.COMMANDS | models_gammapy.COMMANDS
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")

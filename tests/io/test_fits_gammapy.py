@@ -1,10 +1,5 @@
 """Files go to gammapy and come from it without loss. Needs a Python with gammapy in XGAMMA_GAMMAPY_PYTHON."""
 
-import json
-import os
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,7 +8,6 @@ from tests.fuzz.samples import PLACES, sample
 from xgamma.io.fits import write_fits
 from xgamma.io.open import open_dataset
 
-SCRIPT = Path(__file__).resolve().parents[1] / "interop" / "fits_gammapy.py"
 CLASSES = {"on-off": "MapDatasetOnOff", "spectrum": "SpectrumDataset"}
 KINDS = [
     "car",
@@ -27,24 +21,6 @@ KINDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def gammapy():
-    python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")
-    if not python:
-        pytest.skip("needs gammapy: set XGAMMA_GAMMAPY_PYTHON to a Python that has it")
-
-    with subprocess.Popen([python, SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-
-        def ask(command, what, path):
-            print(json.dumps([command, what, str(path)]), file=process.stdin, flush=True)
-            answer = process.stdout.readline()
-            assert answer, f"gammapy failed to {command} {path} (see stderr)"
-            return json.loads(answer)
-
-        yield ask
-        process.stdin.close()
-
-
 def without_name(description):
     return {key: value for key, value in description.items() if key != "name"}
 
@@ -52,11 +28,11 @@ def without_name(description):
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_and_back(gammapy, tmp_path, kind):
     theirs, ours = tmp_path / "theirs.fits", tmp_path / "ours.fits"
-    gammapy("write", kind, theirs)
+    gammapy("fits-write", kind, theirs)
     ds = open_dataset(theirs)
     write_fits(ds, ours)
     xr.testing.assert_identical(open_dataset(ours), ds)
-    kept = [gammapy("read", CLASSES.get(kind, "MapDataset"), path) for path in (theirs, ours)]
+    kept = [gammapy("fits-read", CLASSES.get(kind, "MapDataset"), path) for path in (theirs, ours)]
     if kind == "spectrum":  # the region goes through the pixels of another WCS
         for description in kept:
             for part in description["maps"].values():
@@ -70,8 +46,8 @@ def test_there_and_back(gammapy, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["car", "tan-migra", "ait-across-zero"])
 def test_what_gammapy_writes_means_the_same_here(gammapy, tmp_path, kind):
     path = tmp_path / "theirs.fits"
-    gammapy("write", kind, path)
-    told = gammapy("read", "MapDataset", path)
+    gammapy("fits-write", kind, path)
+    told = gammapy("fits-read", "MapDataset", path)
     ds = open_dataset(path)
     for name, part in told["maps"].items():
         if part is None:
@@ -102,7 +78,7 @@ def test_what_is_made_here_means_the_same_there(gammapy, tmp_path, place, irf_sk
     ds = sample(place, irf_sky)
     path = tmp_path / "ours.fits.gz"
     write_fits(ds, path)
-    told = gammapy("read", "MapDataset", path)
+    told = gammapy("fits-read", "MapDataset", path)
     assert told["name"] == "sample"
     assert told["livetime"] == f"{float(ds.livetime)!r} s"
     assert told["meta"]["OBJECT"] == ["Crab", "Vela X"]
@@ -123,7 +99,7 @@ def test_real_files(gammapy, tmp_path, request, name):
     source = request.getfixturevalue(name)
     ours = tmp_path / "ours.fits.gz"
     write_fits(open_dataset(source, chunks={}), ours)
-    before, after = gammapy("read", "MapDataset", source), gammapy("read", "MapDataset", ours)
+    before, after = gammapy("fits-read", "MapDataset", source), gammapy("fits-read", "MapDataset", ours)
     for description in (before, after):
         description["maps"]["psf_exposure"]["axes"].pop("rad")  # one bin of no meaning
     assert without_name(before) == without_name(after)
