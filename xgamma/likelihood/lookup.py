@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.coords import Axis, FixedGrid, SkyGrid
+from xgamma.coords.labels import parse_unit
 from xgamma.irf.lookup import sky_dims
 from xgamma.irf.psf import energy_dim, energy_matrix
 from xgamma.kernels import dispersion
@@ -113,12 +114,13 @@ def exposure_of(ds: xr.Dataset, frame: str, near: Window) -> Table:
         limits = (near.y_0 - 2, near.y_1 + 1), (near.x_0 - 2, near.x_1 + 1)
         chosen = {}
         for dim, (low, high) in zip(sky, limits, strict=True):
+            labels = ds.variables[dim].values
             # Beyond the map the value at its border holds.
-            low, high = min(low, int(array[dim].max()) - 1), max(high, int(array[dim].min()) + 1)
-            chosen[dim] = np.flatnonzero((array[dim].values >= low) & (array[dim].values <= high))
+            low, high = min(low, int(labels.max()) - 1), max(high, int(labels.min()) + 1)
+            chosen[dim] = np.flatnonzero((labels >= low) & (labels <= high))
         array = array.isel(chosen)
     table = table_of(array, ("energy_true",), frame)
-    scale = u.Unit(array.attrs.get("units", "")).to("cm2 s")
+    scale = parse_unit(array.attrs.get("units", ""), "exposure").to(parse_unit("cm2 s", "exposure"))
     return replace(table, values=table.values.astype(np.float64) * scale)
 
 
