@@ -8,11 +8,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+import xgamma as xg
+import xgamma.tutorial
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+def blocks(language, page="README.md"):
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -24,6 +27,17 @@ def test_examples_run(code, tmp_path, monkeypatch):
     plt.close("all")
     plt.switch_backend(backend)
     assert (tmp_path / "part.zarr").is_dir()
+
+
+def test_the_page_on_models_runs():
+    """It is no notebook, unlike other pages."""
+    pytest.importorskip("iminuit")
+    names = {"ds": xgamma.tutorial.open_dataset("gc"), "xg": xg}
+    for code in blocks("python", "docs/models.md"):
+        exec(compile(code, "models.md", "exec"), names)
+    assert names["again"].equals(names["models"])
+    assert names["ds"].gp.models.equals(names["models"])
+    assert 0.5 < names["spectrum"].pivot_energy.to_value("TeV") < 20
 
 
 def test_there_are_two_commands_of_one_line():
