@@ -208,8 +208,8 @@ def test_cta_gaussian(cta, reference):
 
 
 def brute_extended(ds, models):
-    """The Cash statistic on a window, with pixels cut 9 x 9, beyond which the source adds nothing."""
-    counts, labels = extended_source(ds, models["source"], factor=9, half=25)
+    """The Cash statistic on a window, with pixels cut 7 x 7, beyond which the source adds next to nothing."""
+    counts, labels = extended_source(ds, models["source"], factor=7, half=18)
     part = ds.sel(y=labels[0], x=labels[1])
     axis = part["energy"].values
     norm = models[1].spectral_model(axis * u.TeV).to_value("")

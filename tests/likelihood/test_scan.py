@@ -309,3 +309,25 @@ def test_any_grid(ds, shape, seed):
         for name, values in parameters.items():
             x[lik.parameters.index(name)] = values.isel({dim: i for dim, i in at.items() if dim in values.dims})
         np.testing.assert_allclose(scan.isel(at), lik(x), rtol=1e-12)
+
+
+def test_parameters_as_keys():
+    """A parameter stands for its name: that of the models which are scanned, or one that is like it alone."""
+    ds = map_dataset(npix=(8, 9))
+    models = xm.Models([source(ds, free=False), source(ds, "gauss", "other", free=False, sigma="0.2 deg")])
+    par, sigma = models["source"].spectral_model.amplitude, models["other"].spatial_model.sigma
+    expected = ds.gp.stat_sum(models, parameters={"source.amplitude": AMPLITUDE, "other.sigma": 0.3})
+    xr.testing.assert_identical(ds.gp.stat_sum(models, parameters={par: AMPLITUDE, sigma: 0.3}), expected)
+    xr.testing.assert_identical(ds.gp.stat_sum(list(models), parameters={par: AMPLITUDE, sigma.copy(): 0.3}), expected)
+    npred = ds.gp.npred(models, parameters={par: [1e-11, 2e-11]})
+    xr.testing.assert_identical(npred, ds.gp.npred(models, parameters={"source.amplitude": [1e-11, 2e-11]}))
+    sigma.frozen = False
+    xr.testing.assert_identical(
+        Likelihood(ds, models).scan({sigma: [0.1, 0.2]}), Likelihood(ds, models).scan({"other.sigma": [0.1, 0.2]})
+    )
+    with pytest.raises(ValueError, match="'amplitude' may be any of source.amplitude, other.amplitude"):
+        ds.gp.stat_sum(models, parameters={par.copy(): AMPLITUDE})
+    with pytest.raises(ValueError, match="'source.amplitude' is given twice"):
+        ds.gp.stat_sum(models, parameters={par: AMPLITUDE, "source.amplitude": AMPLITUDE})
+    with pytest.raises(ValueError, match="no parameter 'r_0'"):
+        ds.gp.stat_sum(models, parameters={xm.DiskSpatialModel().r_0: 1})

@@ -74,7 +74,7 @@ def faint(objective: Objective, sources: list[Movable], x: Array, stat: float, e
     stat : float
         The statistic there.
     errors : ndarray, shape (parameter,)
-        Standard errors, of which those of amplitudes tell one of two sources that share a place.
+        Standard errors of amplitudes that know of each other, and thus of sources that share a place.
     """
     out = []
     for source in sources:

@@ -131,11 +131,11 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
         x, there = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, part=_ROUGH_PART, found=known)
         # Only for these parameters were the derivatives taken that differences give.
         found = None if known.rough.any() else there
-        lost = faint(objective, movable, x, there.value, _errors(np.diag(np.diag(there.hessian)), start.scale))
+        lost = faint(objective, movable, x, there.value, _errors(there.hessian, start.scale, norms))
         if lost:
             x, found = placed(objective, start, most, x, lost), None
     x, there = approach(objective, x, most, *bounds, everything, near=_NEAR, found=found)
-    still = faint(objective, movable, x, there.value, _errors(there.hessian, start.scale))
+    still = faint(objective, movable, x, there.value, _errors(there.hessian, start.scale, norms))
     # Where no other source has moved there is nothing new to be seen.
     if still and (len(movable) > 1 or still != lost):
         again = placed(objective, start, most, x, still)
@@ -145,12 +145,13 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
     return replace(start, x=x, scale=scale_of(there.hessian, start.step)), there
 
 
-def _errors(matrix: Array, scale: Array) -> Array:
-    """Return standard errors, infinite where they are unknown."""
-    parts = spectral(matrix, scale)
-    variance = 2 * np.diag(parts.inverse())
+def _errors(matrix: Array, scale: Array, free: NDArray[np.bool_]) -> Array:
+    """Return standard errors of some parameters, all others being known; infinite where they are unknown."""
+    use = np.flatnonzero(free)
+    parts, out = spectral(matrix[np.ix_(use, use)], scale[use]), np.full(scale.size, np.inf)
     unknown = (np.abs(parts.vectors[:, parts.flat | parts.falling]) > _SHARE).any(axis=1)
-    return np.where(unknown, np.inf, np.sqrt(variance))
+    out[use] = np.where(unknown, np.inf, np.sqrt(2 * np.diag(parts.inverse())))
+    return out
 
 
 def _reached(found: Minimum, start: Start, settings: Settings) -> bool:

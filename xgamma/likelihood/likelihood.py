@@ -16,7 +16,7 @@ from xgamma.likelihood.expansion import Expansion, total
 from xgamma.likelihood.fluxpoints import FLUX_FRAME
 from xgamma.likelihood.overflow import silent
 from xgamma.likelihood.parameters import Vector, joint_models, vector_of
-from xgamma.likelihood.points import points_of
+from xgamma.likelihood.points import named, points_of
 from xgamma.likelihood.term import term_of
 from xgamma.likelihood.wstat import joined
 from xgamma.models import Models
@@ -208,7 +208,8 @@ class Likelihood:
         ValueError
             If a parameter is unknown or frozen, a unit does not fit, or labels along a common dim differ.
         """
-        points = points_of(self.models(x), parameters)
+        models = self.models(x)
+        points = points_of(models, named(models, parameters))
         total = sum((term.many(points.values) for term in self._joint), np.zeros(len(points.values)))
         total = total + [self._vector.prior(row) for row in points.values]
         for i in np.flatnonzero(np.isnan(total)):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xgamma.coords.labels import to_value
 from xgamma.models import Models, Parameter
 
-__all__ = ["Points", "points_of", "released"]
+__all__ = ["Points", "named", "points_of", "released"]
 
 Array = NDArray[np.float64]
 
@@ -46,6 +46,39 @@ class Points:
             data.reshape(self.shape), dims=self.dims, name=name, attrs={"units": "", "long_name": meaning}
         )
         return array.assign_coords(self.coords.coords)
+
+
+def named(models: Any, parameters: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """Replace parameters that are keys themselves by their names.
+
+    Parameters
+    ----------
+    models : Models, list of models, or model
+        Where they are looked up: as themselves, and else by the end of their name if only one has it.
+    parameters : mapping
+        Values by name, ``model.parameter``, or by `Parameter`.
+
+    Raises
+    ------
+    ValueError
+        If there is none, several have its name, or a parameter is given twice.
+    """
+    if not isinstance(parameters, Mapping) or not any(isinstance(key, Parameter) for key in parameters):
+        return parameters
+    known = (models if isinstance(models, Models) else Models(models)).parameters
+    out: dict[str, Any] = {}
+    for key, values in parameters.items():
+        name = str(key)
+        if isinstance(key, Parameter):
+            own = any(key is par for par in known)
+            try:
+                name = known.names[known.index(key if own else key.name)]
+            except KeyError as error:
+                raise ValueError(f"parameters: {error.args[0]}") from None
+        if name in out:
+            raise ValueError(f"parameters: '{name}' is given twice.")
+        out[name] = values
+    return out
 
 
 def found(models: Models, parameters: Mapping[str, Any]) -> dict[str, Parameter]:

@@ -12,7 +12,7 @@ from xgamma import statistic
 from xgamma.coords import Axis
 from xgamma.likelihood.chunks import is_chunked, term_tasks
 from xgamma.likelihood.parameters import joint_models, part_of
-from xgamma.likelihood.points import Points, points_of, released
+from xgamma.likelihood.points import Points, named, points_of, released
 from xgamma.likelihood.spectrum import Spectrum, simplify
 from xgamma.likelihood.term import term_of
 from xgamma.models import FoVBackgroundModel, SkyModel
@@ -36,8 +36,9 @@ def stat_sum(datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameter
     models : Models, list of models, or model, or None
         None for those stored with the datasets.
     parameters : mapping
-        Values by name, ``model.parameter``, in place of those in the models, frozen or not: DataArrays, whose dims are
-        those of the result, numbers or quantities. Numbers are in the unit of the parameter, or that in the attrs.
+        Values by name, ``model.parameter``, or by parameters of the models, in place of those in the models, frozen or
+        not: DataArrays, whose dims are those of the result, numbers or quantities. Numbers are in the unit of the
+        parameter, or that in the attrs.
 
     Returns
     -------
@@ -56,7 +57,9 @@ def stat_sum(datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameter
     evaluated once for each of its places and shapes.
     """
     items = [datasets] if isinstance(datasets, xr.Dataset) else list(datasets)
-    chosen = released(joint_models(items, models), parameters)
+    everything = joint_models(items, models)
+    parameters = named(everything if models is None else models, parameters)
+    chosen = released(everything, parameters)
     points = points_of(chosen, parameters)
     for par, value in zip(chosen.parameters.free_unique_parameters, points.values[:1].T, strict=True):
         # Sources are compiled where the scan begins.
@@ -115,7 +118,9 @@ def npred(ds: xr.Dataset, models: Any, parameters: Mapping[str, Any]) -> xr.Data
 
     if is_flux_points(ds):
         raise ValueError("Flux points have no predicted counts: predict their fluxes with ds.gp.flux_pred(models).")
-    everything = released(joint_models([ds], models), parameters)
+    everything = joint_models([ds], models)
+    parameters = named(everything if models is None else models, parameters)
+    everything = released(everything, parameters)
     points = points_of(everything, parameters)
     taken = [dim for dim in points.dims if dim in ("energy", "y", "x")]
     if taken:
