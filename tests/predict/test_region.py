@@ -72,10 +72,15 @@ def sources(ds):
     return {name: SkyModel(PowerLawSpectralModel(index=2.3), spatial, name="s") for name, spatial in out.items()}
 
 
-def covered(shapes, wcs, y, x):
-    """Which points of a plane are inside of a region, by the regions package."""
-    point = rg.PixCoord(x, y)
-    return np.logical_or.reduce([shape.to_pixel(wcs).contains(point) for shape in shapes])
+def covered(shapes, wcs, number):
+    """Which points of a square plane are inside of a region, by the regions package; each shape in its own box."""
+    found = np.zeros((number, number), dtype=bool)
+    for shape in shapes:
+        pixels = shape.to_pixel(wcs)
+        part, _ = pixels.bounding_box.get_overlap_slices(found.shape)
+        y, x = np.mgrid[part]
+        found[part] |= pixels.contains(rg.PixCoord(x, y))
+    return found
 
 
 class Plane:
@@ -85,7 +90,8 @@ class Plane:
         self.spectrum, self.frame = spectrum, spectrum.lon.attrs["frame"]
         self.exposure, self.profiles, self.edisp, self.rad = brute.response(spectrum, None)
         self.half = int(np.ceil((0.85 + np.degrees(self.rad[-1])) / STEP))
-        wcs, y, x = self.pixels(PARTS)
+        wcs, number = self.pixels(PARTS)
+        y, x = np.mgrid[:number, :number]
         self.lonlat = [values.reshape(x.shape) for values in wcs.wcs_pix2world(x.ravel(), y.ravel(), 0)]
         self.inside = self.mean(covered(shapes, *self.pixels(FINE)))
         self.area = np.radians(STEP) ** 2
@@ -94,14 +100,14 @@ class Plane:
         self.kernels = [np.interp(r, self.rad, row, right=0) * self.area for row in self.profiles]
 
     def pixels(self, parts):
-        """A WCS and rows and columns of the plane, of which each pixel is cut into parts."""
+        """A WCS of the plane, of which each pixel is cut into parts, and the number of its rows and columns."""
         number = (2 * self.half + 1) * parts
         wcs = WCS(naxis=2)
         wcs.wcs.ctype = ["GLON-TAN", "GLAT-TAN"] if self.frame == "galactic" else ["RA---TAN", "DEC--TAN"]
         wcs.wcs.crval = float(self.spectrum.lon), float(self.spectrum.lat)
         wcs.wcs.crpix = (number + 1) / 2, (number + 1) / 2
         wcs.wcs.cdelt = -STEP / parts, STEP / parts
-        return wcs, *np.mgrid[:number, :number]
+        return wcs, number
 
     def mean(self, values):
         """Average the parts of each pixel."""

@@ -7,11 +7,10 @@ import regions as rg
 import xarray as xr
 
 from tests.builders import SKIES, make_map_dataset
+from tests.reduce.chunks import chunked
 from xgamma.coords import SkyGrid
 from xgamma.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from xgamma.onoff import background, to_onoff
-
-CHUNKS = {"y": 7, "x": 5, "energy": 3, "y_psf": 2, "rad": 7, "energy_true": 4}
 
 
 def circle(ds, radius=0.3):
@@ -54,13 +53,22 @@ def ds(request):
     return make(request.param)
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
-def test_all(ds, name, no_compute):
+OFF = [name for name in REDUCTIONS if name not in ("residuals", "fake", "asimov")]
+SKY_OF = dict(zip(OFF, ["CAR", "TAN", "wrap"] * 4, strict=True))
+"""Reductions one by one are tested on all skies; here each takes its turn."""
+
+
+@pytest.mark.parametrize(
+    ("name", "sky"),
+    [(name, sky) for name in REDUCTIONS for sky in ("CAR", "TAN", "wrap") if SKY_OF.get(name, sky) == sky],
+)
+def test_all(name, sky, no_compute):
+    ds = make(sky)
     operation = REDUCTIONS[name]
     before = ds.copy(deep=True)
     expected = operation(ds)
     assert ds.identical(before)
-    lazy = ds.chunk({dim: n for dim, n in CHUNKS.items() if dim in ds.dims})
+    lazy = chunked(ds)
     with no_compute():
         actual = operation(lazy)
     assert all(actual[key].chunks is not None for key in actual if actual[key].ndim)
@@ -81,9 +89,10 @@ def test_all(ds, name, no_compute):
         np.testing.assert_array_equal(expected["gti_stop"], ds["gti_stop"])
 
 
-@pytest.mark.parametrize("name", [name for name in REDUCTIONS if name not in ("residuals", "fake", "asimov")])
-def test_off_regions(ds, name, no_compute):
-    """Backgrounds of on/off data add up as those of others do."""
+@pytest.mark.parametrize(("name", "sky"), SKY_OF.items())
+def test_off_regions(name, sky, no_compute):
+    """Backgrounds of on/off data add up as those of others do, whatever the projection."""
+    ds = make(sky)
     flat = ds.counts.copy(data=np.random.default_rng(1).poisson(20.0, ds.counts.shape).astype(float))
     onoff = to_onoff(ds.drop_vars("background"), 1, flat + 3, counts_off=flat)
     known = ds.assign(background=background(onoff).variable)
@@ -91,7 +100,7 @@ def test_off_regions(ds, name, no_compute):
     assert "background" not in out and {"counts_off", "acceptance", "acceptance_off"} <= set(out)
     expected = REDUCTIONS[name](known)["background"]
     np.testing.assert_allclose(background(out), expected, rtol=1e-12)
-    lazy = onoff.chunk({dim: n for dim, n in CHUNKS.items() if dim in ds.dims})
+    lazy = chunked(onoff)
     with no_compute():
         actual = REDUCTIONS[name](lazy)
     xr.testing.assert_allclose(actual.compute(), out, rtol=1e-9)

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from tests.builders import SKIES, make_map_dataset
+from tests.reduce.chunks import chunked
 from xgamma.coords import Axis, SkyGrid
 from xgamma.io.open import open_dataset
 from xgamma.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
@@ -17,7 +18,6 @@ from xgamma.reduce.stack import to_masked
 from xgamma.statistic import stat_sum
 from xgamma.validate import validate
 
-CHUNKS = {"y": 7, "x": 5, "energy": 3, "y_psf": 2, "rad": 7, "energy_true": 4}
 OPERATIONS = {
     "downsample": lambda ds: downsample(ds, 2),
     "downsample energy": lambda ds: downsample(ds, 2, axis_name="energy"),
@@ -29,7 +29,7 @@ OPERATIONS = {
 }
 
 
-@pytest.fixture(params=SKIES)
+@pytest.fixture(scope="module", params=SKIES)
 def ds(request):
     return make_map_dataset(**SKIES[request.param], npix=(24, 26))
 
@@ -41,7 +41,7 @@ def operation(request):
 
 def test_lazy(ds, operation, no_compute):
     expected = operation(ds)
-    lazy = ds.chunk({dim: n for dim, n in CHUNKS.items() if dim in ds.dims})
+    lazy = chunked(ds)
     before = lazy.copy()
     with no_compute():
         actual = operation(lazy)

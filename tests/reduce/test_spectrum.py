@@ -8,6 +8,7 @@ import xarray as xr
 from astropy.coordinates import SkyCoord
 
 from tests.builders import SKIES, make_map_dataset
+from tests.reduce.chunks import chunked
 from xgamma.coords import SkyGrid
 from xgamma.io.open import open_dataset
 from xgamma.irf.psf import containment
@@ -22,8 +23,6 @@ from xgamma.reduce.masks import region_mask
 from xgamma.reduce.spectrum import to_region_map_dataset, to_spectrum_dataset
 from xgamma.reduce.stack import stack
 from xgamma.validate import validate
-
-CHUNKS = {"y": 7, "x": 5, "energy": 3, "y_psf": 2, "rad": 7, "energy_true": 4}
 
 
 def at(ds, lon=0.0, lat=0.0):
@@ -54,11 +53,16 @@ def shapes(ds):
 SHAPES = list(shapes(make_map_dataset()))
 
 
-@pytest.fixture(params=SKIES)
-def ds(request):
-    out = make_map_dataset(**SKIES[request.param], npix=(24, 26))
+def trusted(sky):
+    """A map whose energies but the first are trusted everywhere."""
+    out = make_map_dataset(**SKIES[sky], npix=(24, 26))
     out["mask_safe"] = (("energy", "y", "x"), np.broadcast_to([[[False]], [[True]], [[True]], [[True]]], (4, 24, 26)))
     return out.drop_vars("mask_fit")
+
+
+@pytest.fixture(scope="module", params=SKIES)
+def ds(request):
+    return trusted(request.param)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -82,12 +86,9 @@ def test_sums(ds, shape):
     np.testing.assert_allclose(again.counts, out.counts)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("operation", [to_region_map_dataset, to_spectrum_dataset])
-def test_lazy(ds, shape, operation, no_compute):
-    region = shapes(ds)[shape]
+def check_lazy(ds, operation, region, no_compute):
     expected = operation(ds, region)
-    lazy = ds.chunk({dim: n for dim, n in CHUNKS.items() if dim in ds.dims})
+    lazy = chunked(ds)
     with no_compute():
         actual = operation(lazy, region)
     assert all(actual[name].chunks is not None for name in actual if actual[name].ndim)
@@ -96,6 +97,18 @@ def test_lazy(ds, shape, operation, no_compute):
     turned = operation(ds.transpose(), region)
     for name in expected:
         xr.testing.assert_allclose(turned[name].transpose(*expected[name].dims), expected[name])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_lazy(ds, shape, no_compute):
+    check_lazy(ds, to_region_map_dataset, shapes(ds)[shape], no_compute)
+
+
+@pytest.mark.parametrize(("shape", "sky"), list(zip(SHAPES, list(SKIES) * 2, strict=True)))
+def test_lazy_spectrum(shape, sky, no_compute):
+    """What is left without the PSF is the same."""
+    ds = trusted(sky)
+    check_lazy(ds, to_spectrum_dataset, shapes(ds)[shape], no_compute)
 
 
 def test_centre(ds):
@@ -143,7 +156,7 @@ def test_regions_cut_by_a_mask(ds, name):
     region = rg.CircleSkyRegion(at(ds), 0.4 * u.deg)
     mask = np.ones(ds.counts.shape, dtype=bool)
     mask[2:, :12] = False
-    ds[name] = (("energy", "y", "x"), mask)
+    ds = ds.assign({name: (("energy", "y", "x"), mask)})
     with pytest.raises(ValueError, match="cut by a mask in 2 of 4 bins of energy"):
         to_spectrum_dataset(ds, region)
     lazy = to_spectrum_dataset(ds.chunk(y=7), region)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks import stacking
 from tests.builders import SKIES, make_map_dataset
+from tests.reduce.chunks import chunked
 from xgamma.coords import SkyGrid
 from xgamma.io.open import open_dataset
 from xgamma.irf import edisp, psf
@@ -21,7 +22,6 @@ from xgamma.reduce.spectrum import to_region_map_dataset
 from xgamma.reduce.stack import stack, stack_many, to_masked
 from xgamma.validate import validate
 
-CHUNKS = {"y": 7, "x": 10, "energy": 3, "y_psf": 2, "rad": 12, "energy_true": 4}
 QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -122,7 +122,7 @@ def test_lazy(sky, no_compute):
     parts = [make(seed, threshold=seed, **options) for seed in range(3)]
     parts[1] = parts[1].isel(y=slice(3, 12), x=slice(2, 15))
     expected = stack_many(parts)
-    lazy = [ds.chunk({dim: n for dim, n in CHUNKS.items() if dim in ds.dims}) for ds in parts]
+    lazy = [chunked(ds) for ds in parts]
     before = [ds.copy() for ds in lazy]
     with no_compute():
         actual = stack_many(lazy)
