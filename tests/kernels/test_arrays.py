@@ -54,6 +54,10 @@ def test_block_sum():
     assert out.shape == (2, 2, 3)
     assert out[1, 0, 2] == values[1, :2, 4:].sum()
     assert block_sum(values, 1) is values
+    many = np.random.default_rng(0).random((3, 12, 24))
+    for factor in (2, 3, 4, 12):
+        blocks = many.reshape(3, 12 // factor, factor, 24 // factor, factor)
+        np.testing.assert_allclose(block_sum(many, factor), blocks.sum(axis=(2, 4)), rtol=1e-13)
 
 
 def test_contract_convolve_brute_force():
