@@ -17,7 +17,9 @@ __all__ = ["cutout_box", "positions_in_box"]
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
-def cutout_box(grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim", min_npix: int = 1) -> Box:
+def cutout_box(
+    grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim", min_npix: int = 1
+) -> tuple[Box, tuple[float, float]]:
     """Return the labels of a cutout: those of its first row and column, and of the ones after its last.
 
     The rectangle is that of `astropy.nddata.Cutout2D`. With mode ``partial`` it may reach beyond the map.
@@ -25,8 +27,10 @@ def cutout_box(grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim"
 
     Returns
     -------
-    (start, stop), (start, stop)
+    ((start, stop), (start, stop))
         Labels of rows and of columns.
+    (y, x)
+        Labels of the position.
     """
     from astropy.nddata import NoOverlapError, PartialOverlapError, overlap_slices
 
@@ -61,7 +65,7 @@ def cutout_box(grid: SkyGrid, position: SkyCoord, width: Any, mode: str = "trim"
         box = [(start, start + int(n)) for start, n in zip(starts, size, strict=True)]
     if not all(len(inside) for inside in _inside(grid, (box[0], box[1]))):
         raise refuse("falls into a gap of the map")
-    return box[0], box[1]
+    return (box[0], box[1]), (float(middle[0]), float(middle[1]))
 
 
 def positions_in_box(grid: SkyGrid, box: Box) -> tuple[slice, slice]:

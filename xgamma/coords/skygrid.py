@@ -369,7 +369,7 @@ class SkyGrid:
         ValueError
             If the cutout misses the map, or is not wholly inside with ``strict``.
         """
-        return positions_in_box(self, cutout_box(self, position, width, mode, min_npix))
+        return positions_in_box(self, cutout_box(self, position, width, mode, min_npix)[0])
 
     def to_coords(self, suffix: str = "") -> xr.Coordinates:
         """Return the coordinates ``x``, ``y``, ``wcs``, and ``lon``, ``lat`` with a WcsIndex, each with the suffix."""

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.coords import SkyGrid
-from xgamma.coords.keywords import pixel_matrix
+from xgamma.coords.plane import labels_on_plane
 from xgamma.reduce.rebuild import grid_dims
 
 __all__ = ["Lookup", "any_energy", "irf_mask", "lookup"]
@@ -79,38 +79,13 @@ def lookup(grid: SkyGrid, other: SkyGrid) -> Lookup:
     They broadcast to that shape: on grids about one reference point rows do not depend on columns.
     """
     rows, columns = ((labels[:, None] + _STEPS).ravel() for labels in (other.y, other.x))
-    found = _scaled(grid, other, rows, columns)
+    found = labels_on_plane(grid, other, rows, columns)
     if found is not None:
         nearest = [_position(own, wanted) for own, wanted in zip((grid.y, grid.x), found, strict=True)]
         return nearest[0].reshape(-1, _STEPS.size, 1, 1), nearest[1].reshape(1, 1, -1, _STEPS.size)
     shape = (other.y.size, _STEPS.size, other.x.size, _STEPS.size)
     y, x = grid.labels_of(other, rows[:, None], columns)
     return _position(grid.y, y).reshape(shape), _position(grid.x, x).reshape(shape)
-
-
-def _scaled(
-    grid: SkyGrid, other: SkyGrid, rows: NDArray[np.float64], columns: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Labels on a grid of rows and columns of another about the same reference point; None if there is more to do.
-
-    Both are steps from that point in one plane of projection, of which pixels have another size.
-    """
-    free = {"CRPIX1", "CRPIX2", "CDELT1", "CDELT2"}
-    mine, theirs = ({k: v for k, v in g.keywords.items() if k not in free} for g in (grid, other))
-    if mine != theirs or grid.proj not in ("CAR", "TAN") or not np.array_equal(pixel_matrix(mine), np.eye(2)):
-        return None
-    found = []
-    for labels, own, axis, limit in ((rows, grid.y, 2, 90.0), (columns, grid.x, 1, 180.0)):
-        (step, zero), (own_step, own_zero) = (
-            (float(g.keywords[f"CDELT{axis}"]), float(g.keywords[f"CRPIX{axis}"]) - 1) for g in (other, grid)
-        )
-        plane = (labels - zero) * step
-        middle = ((own.min() + own.max()) / 2 - own_zero) * own_step if axis == 1 else 0.0
-        # a cylinder ends at its poles and repeats after a turn, of which the one nearest to the map is meant
-        if grid.proj == "CAR" and max(np.abs(plane).max(), np.abs(plane - middle).max()) >= limit:
-            return None
-        found.append(plane / own_step + own_zero)
-    return found[0], found[1]
 
 
 def _position(labels: NDArray[np.int64], wanted: NDArray[np.float64]) -> NDArray[np.intp]:

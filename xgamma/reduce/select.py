@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from astropy.coordinates import SkyCoord
 
-from xgamma.coords import Axis, FixedGrid, GridNames, SkyGrid, suffixes
+from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
 from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.labels import pair_of_degrees
+from xgamma.coords.plane import labels_on_plane
 from xgamma.history import record
 from xgamma.schema import is_flux_points
 
@@ -51,11 +52,11 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
     ValueError
         If there is no map, the rectangle misses it, or is not wholly inside with ``strict``.
     """
-    grids = _fixed({s: SkyGrid.from_dataset(ds, s) for s in dict.fromkeys(("", *suffixes(ds)))})
-    boxes = {suffix: cutout_box(grids[suffix], position, width, mode) for suffix in grids if suffix in _MAPS}
+    grids = _shared({s: SkyGrid.from_dataset(ds, s) for s in dict.fromkeys(("", *suffixes(ds)))})
+    found = {suffix: cutout_box(grids[suffix], position, width, mode) for suffix in grids if suffix in _MAPS}
+    boxes, (_, middle) = {suffix: box for suffix, (box, _) in found.items()}, found[""]
     rows, columns = positions_in_box(grids[""], boxes[""])
     left = grids[""].y[rows], grids[""].x[columns]
-    middle = grids[""].position_to_labels(position)
     indexers: dict[str, slice] = {}
     around: dict[int, tuple[slice, slice]] = {}
     for suffix, grid in grids.items():
@@ -77,24 +78,24 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
     return record(part, f"cutout(position={where!r}, width=({lon:.6g}, {lat:.6g}) deg, mode={mode!r})", name)
 
 
-def _fixed(grids: Mapping[str, SkyGrid]) -> dict[str, FixedGrid]:
-    """Set up the projection of each grid, once for those that are equal, as grids of responses often are."""
-    found: dict[str, FixedGrid] = {}
+def _shared(grids: Mapping[str, SkyGrid]) -> dict[str, SkyGrid]:
+    """Return one object for all grids that are equal, as those of responses often are."""
+    found: dict[str, SkyGrid] = {}
     for suffix, grid in grids.items():
-        known = next((one for one in found.values() if one.equals(grid)), None)
-        found[suffix] = FixedGrid.of(grid) if known is None else known
+        found[suffix] = next((one for one in found.values() if one.equals(grid)), grid)
     return found
 
 
 def _around(
-    grid: SkyGrid, whole: SkyGrid, left: tuple[np.ndarray, np.ndarray], middle: tuple[np.ndarray, np.ndarray]
+    grid: SkyGrid, whole: SkyGrid, left: tuple[np.ndarray, np.ndarray], middle: tuple[float, float]
 ) -> tuple[slice, slice]:
     """Return the pixels of a response between which labels of a map lie, and those next to the middle."""
     y, x = left
     rim_y = np.concatenate([[middle[0]], y, y, np.repeat(y[[0, -1]], x.size)])
     rim_x = np.concatenate([[middle[1]], np.repeat(x[[0, -1]], y.size), x, x])
+    there = labels_on_plane(grid, whole, rim_y, rim_x) or grid.labels_of(whole, rim_y, rim_x)
     # a pixel's centre must not need a neighbour by rounding of the projections
-    rim = np.round(grid.labels_of(whole, rim_y, rim_x), 9)
+    rim = np.round(there, 9)
     slices = []
     for labels, values in zip((grid.y, grid.x), rim, strict=True):
         wanted = np.append(values[np.isfinite(values)], [values[0] - 1, values[0] + 1])
