@@ -12,6 +12,7 @@ def test_gram(n, order):
     rng = np.random.default_rng(n)
     a, b = (np.asarray(rng.normal(size=(n, k)), order=order) for k in (7, 3))
     np.testing.assert_allclose(products.gram(a, b), np.einsum("ni,nj->ij", a, b), rtol=1e-12, atol=1e-10)
+    np.testing.assert_allclose(products.gram(a[:, :1], b[:, :1]), [[a[:, 0] @ b[:, 0]]], rtol=1e-12, atol=1e-10)
     assert products.gram(a[:, :0], b).shape == (0, 3)
 
 

@@ -13,14 +13,14 @@ __all__ = ["combine", "gram"]
 
 Array = NDArray[np.float64]
 
-_PIECE = 200_000
-"""Number of multiplications up to which one thread does them."""
+_PIECE, _VECTOR = 200_000, 9_000
+"""Number of multiplications up to which one thread does them, for matrices and where one is a vector."""
 
 
 def gram(a: Array, b: Array) -> Array:
     """Return ``a.T @ b`` for (n, i) and (n, j), where n is large."""
     out = np.zeros((a.shape[1], b.shape[1]))
-    step = max(1, _PIECE // max(out.size, 1))
+    step = max(1, (_VECTOR if 1 in out.shape else _PIECE) // max(out.size, 1))
     for start in range(0, len(a), step):
         piece = slice(start, start + step)
         out += a[piece].T @ b[piece]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 _GROUP = 8
 """Predictions of so many bins are multiplied before a logarithm is taken: 1e-25 to this power is still a number."""
 _FILLED = 0.4
-"""Part of a matrix that is not zero from which on it is better kept as a whole."""
+"""Part of a matrix that is not zero from which on it is better kept as one block."""
 
 
 @dataclass(frozen=True)
@@ -114,35 +115,66 @@ def places_of(bins: Bins, active: Active, reached: list[NDArray[np.intp]]) -> li
 
 @dataclass(frozen=True)
 class Stack:
-    """Counts of all sources that stand still, in one matrix.
+    """Counts of all sources that stand still, as a matrix (bin, k) in blocks.
 
     Attributes
     ----------
-    matrix : ndarray or scipy.sparse matrix, shape (bin, k)
-        Counts in the active bins for each number of all spectra.
+    size : int
+        Number of active bins.
     total : ndarray, shape (k,)
-        Counts inside the mask.
+        Counts inside the mask for each number of all spectra.
     parts : tuple of slice
         Which numbers are those of each source.
+    blocks : tuple of ndarray, shape (reached, columns)
+        What is not zero of the matrix: all of it, or the counts of each source.
+    columns : tuple of slice
+        The numbers of each block.
+    places : tuple of ndarray of int, or slice
+        The bins of each.
+    common : tuple of (int, int, ndarray of int, ndarray of int)
+        Two blocks and which of their rows are those of the same bins, for all pairs that have any.
     """
 
-    matrix: Any
+    size: int
     total: Array
     parts: tuple[slice, ...]
+    blocks: tuple[Array, ...]
+    columns: tuple[slice, ...]
+    places: tuple[Any, ...]
+    common: tuple[tuple[int, int, NDArray[np.intp], NDArray[np.intp]], ...]
 
-    def gram(self, weight: Array) -> Array:
-        """Return the products of all pairs of columns, with a weight for each bin."""
-        if isinstance(self.matrix, np.ndarray):
-            return gram(self.matrix, self.matrix * weight[:, None])
-        weighted = self.matrix.copy()
-        weighted.data = self.matrix.data * np.repeat(weight, np.diff(self.matrix.indptr))
-        return np.asarray((self.matrix.T @ weighted).toarray())
+    def times(self, numbers: Array) -> Array:
+        """Return the counts (bin, ...) for numbers (k, ...)."""
+        out = np.zeros((self.size, *numbers.shape[1:]))
+        for block, where, place in zip(self.blocks, self.columns, self.places, strict=True):
+            out[place] += block @ numbers[where]
+        return out
+
+    def pulled(self, pull: Array) -> Array:
+        """Return the products (k,) of all columns with numbers (bin,)."""
+        out = np.empty(self.total.size)
+        for block, where, place in zip(self.blocks, self.columns, self.places, strict=True):
+            out[where] = pull[place] @ block
+        return out
 
     def onto(self, columns: Array) -> Array:
-        """Return the products of all columns with others (bin, n)."""
-        if isinstance(self.matrix, np.ndarray):
-            return gram(self.matrix, columns)
-        return np.asarray(self.matrix.T @ columns)
+        """Return the products (k, n) of all columns with others (bin, n)."""
+        out = np.empty((self.total.size, columns.shape[1]))
+        for block, where, place in zip(self.blocks, self.columns, self.places, strict=True):
+            out[where] = gram(block, columns[place])
+        return out
+
+    def gram(self, weight: Array) -> Array:
+        """Return the products (k, k) of all pairs of columns, with a weight for each bin."""
+        out = np.zeros((self.total.size, self.total.size))
+        weighted = [block * weight[place][:, None] for block, place in zip(self.blocks, self.places, strict=True)]
+        for block, other, where in zip(self.blocks, weighted, self.columns, strict=True):
+            out[where, where] = gram(block, other)
+        for i, j, at_i, at_j in self.common:
+            products = gram(weighted[i].take(at_i, axis=0), self.blocks[j].take(at_j, axis=0))
+            out[self.columns[i], self.columns[j]] = products
+            out[self.columns[j], self.columns[i]] = products.T
+        return out
 
 
 def stack_of(active: Active, fixed: list[Fixed], places: list[NDArray[np.intp]]) -> Stack:
@@ -151,20 +183,29 @@ def stack_of(active: Active, fixed: list[Fixed], places: list[NDArray[np.intp]])
     parts = tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
     shape = active.bins.size, int(ends[-1])
     total = np.concatenate([part.total for part in fixed]) if fixed else np.zeros(0)
-    filled = sum(part.matrix.size for part in fixed)
-    matrix: Any
-    if filled >= _FILLED * shape[0] * shape[1]:
+    if sum(part.matrix.size for part in fixed) >= _FILLED * shape[0] * shape[1]:
         matrix = np.zeros(shape, order="F")
         for where, part, place in zip(parts, fixed, places, strict=True):
             matrix[place, where] = part.matrix
-        return Stack(matrix, total, parts)
-    from scipy.sparse import coo_matrix
+        return Stack(shape[0], total, parts, (matrix,), (slice(0, shape[1]),), (slice(None),), ())
+    blocks = tuple(part.matrix for part in fixed)
+    return Stack(shape[0], total, parts, blocks, parts, tuple(places), tuple(_common(shape[0], fixed, places)))
 
-    rows = [np.repeat(place, part.matrix.shape[1]) for part, place in zip(fixed, places, strict=True)]
-    columns = [
-        np.tile(np.arange(where.start, where.stop), place.size) for where, place in zip(parts, places, strict=True)
-    ]
-    values = [part.matrix.ravel() for part in fixed]
-    entries = [np.concatenate(v) if v else np.zeros(0, dtype=np.intp) for v in (rows, columns)]
-    data = np.concatenate(values) if values else np.zeros(0)
-    return Stack(coo_matrix((data, tuple(entries)), shape=shape).tocsr(), total, parts)
+
+def _common(
+    size: int, fixed: list[Fixed], places: list[NDArray[np.intp]]
+) -> Iterator[tuple[int, int, NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield pairs of sources that share bins, and which bins of each these are."""
+    row = np.full(size, -1)
+    for i, (part, place) in enumerate(zip(fixed, places, strict=True)):
+        row[place] = np.arange(place.size)
+        for j in range(i + 1, len(fixed)):
+            other = fixed[j].bins
+            # Bins are sorted by rows of the map.
+            if not (part.bins.size and other.size and part.bins[0] <= other[-1] and other[0] <= part.bins[-1]):
+                continue
+            rows = row.take(places[j])
+            at = np.flatnonzero(rows >= 0)
+            if at.size:
+                yield i, j, rows.take(at), at
+        row[place] = -1

@@ -154,7 +154,7 @@ class CashTerm:
         known = active is self.still and self.constant is not None
         mu = self.constant[1] if known and self.constant is not None else active.b * factor.take(active.e)
         if stacked and parts:
-            mu = mu + self.stack.matrix @ np.concatenate([part.coefficients for part in parts])
+            mu = mu + self.stack.times(np.concatenate([part.coefficients for part in parts]))
         elif parts:
             mu = mu.copy()
             for part, place in zip(parts, places, strict=True):
@@ -282,7 +282,7 @@ class CashTerm:
             for free, row in zip(self.background.free, self.background.jacobian(x), strict=True):
                 out[free.slot] += of_factor @ row
         of_parts = []
-        stacked = self.stack.total - self.stack.matrix.T @ pull if found.stacked and found.parts else None
+        stacked = self.stack.total - self.stack.pulled(pull) if found.stacked and found.parts else None
         for i, (part, place) in enumerate(zip(found.parts, found.places, strict=True)):
             if stacked is None:
                 slope = part.fixed.total - pull[place] @ part.fixed.matrix

@@ -94,7 +94,7 @@ def _cash(term: CashTerm, x: Array) -> tuple[Array, NDArray[np.bool_]]:
     mu = active.b[:, None] * np.ascontiguousarray(factor.T)[active.e]
     total = factor @ bins.sum_b + lacking
     if pairs and active is term.still and not active.bare.size:
-        mu += term.stack.matrix @ np.concatenate([coefficients for _, coefficients in pairs], axis=1).T
+        mu += term.stack.times(np.concatenate([coefficients for _, coefficients in pairs], axis=1).T)
     else:
         for (part, coefficients), place in zip(pairs, places, strict=True):
             mu[place] += _signal(part, coefficients).T
