@@ -67,7 +67,7 @@ def test_contract_convolve_brute_force():
     images, kernels, matrix = rng.normal(size=(3, 6, 5)), rng.normal(size=(3, 3, 5)), rng.normal(size=(3, 2))
     full = np.stack([convolve2d(a, b) for a, b in zip(images, kernels, strict=True)])
     expected = np.tensordot(matrix.T, full, axes=1)[:, 1:7, 2:6]
-    actual = contract_convolve(images, kernels, matrix, slice(1, 7), slice(2, 6))
+    actual = contract_convolve(images, kernels, matrix, slice(1, 7), slice(2, 6)).whole()
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
@@ -113,7 +113,7 @@ def test_contract_convolve_every_pair(results, exact):
     weights = rng.normal(size=(6, results))
     full = np.stack([convolve2d(a, b) for a in images for b in kernels])
     expected = np.tensordot(weights.T, full, axes=1)[:, 1:7, 2:6]
-    actual = contract_convolve(images, kernels, weights, slice(1, 7), slice(2, 6), exact, every_pair=True)
+    actual = contract_convolve(images, kernels, weights, slice(1, 7), slice(2, 6), exact, every_pair=True).whole()
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 

@@ -23,3 +23,19 @@ def test_combine(shape):
     found = products.combine(weights, rows)
     assert found.shape == (4, *shape)
     np.testing.assert_allclose(found, np.einsum("mk,kyx->myx", weights, rows), rtol=1e-12, atol=1e-12)
+
+
+def test_combined_images():
+    rng = np.random.default_rng(7)
+    images, weights = rng.normal(size=(2, 4, 5)), rng.normal(size=(3, 2))
+    few, own = products.Combined(images, weights), products.Combined(images)
+    expected = np.einsum("nk,kyx->nyx", weights, images)
+    np.testing.assert_allclose(few.whole(), expected, rtol=1e-13)
+    assert own.whole() is images
+    np.testing.assert_allclose(few.apply(lambda a: a[:, ::2]).whole(), expected[:, ::2], rtol=1e-13)
+    for combined, added in ((few, expected), (own, images)):
+        out = np.ones((len(added), 6, 7))
+        combined.add_to(out[:, 1:5, 2:7])
+        np.testing.assert_allclose(out[:, 1:5, 2:7], 1 + added, rtol=1e-13)
+        out[:, 1:5, 2:7] = 1
+        assert (out == 1).all()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from xgamma.kernels.products import Combined
+
 __all__ = ["backward", "backward_rows", "block_sum", "contract_convolve", "forward_rows"]
 
 Array = NDArray[np.float64]
@@ -17,7 +19,7 @@ ROUNDING = 1e-14
 
 def contract_convolve(
     images: Array, kernels: Array, weights: Array, y: slice, x: slice, exact: bool = False, every_pair: bool = False
-) -> Array:
+) -> Combined:
     """Convolve images and combine them linearly.
 
     Transforms are linear, so that the inverse one is taken of the combinations, or of the pairs where these are fewer.
@@ -40,8 +42,8 @@ def contract_convolve(
 
     Returns
     -------
-    ndarray, shape (e, y, x)
-        The part wanted.
+    Combined, shape (e, y, x)
+        The part wanted; combinations of the pairs where these are fewer than the results.
     """
     from scipy.fft import next_fast_len, rfft2
 
@@ -54,20 +56,18 @@ def contract_convolve(
     else:
         transform *= transform_kernels
     if len(weights) < weights.shape[1]:
-        pairs = backward(transform.reshape(len(weights), *transform.shape[-2:]), shape)
-        largest = np.abs(weights).T @ np.abs(pairs).max(axis=(1, 2))
-        out = np.tensordot(weights.T, pairs[:, y, x], axes=1)
+        whole = backward(transform.reshape(len(weights), *transform.shape[-2:]), shape)
+        out = Combined(whole[:, y, x], weights.T)
     else:
         # Combine real numbers, of which a complex one is two: half the work of complex ones with real weights.
         flat = transform.reshape(len(weights), -1).view(np.float64)
         combined = (weights.T @ flat).view(np.complex128).reshape(weights.shape[1], *transform.shape[-2:])
         whole = backward(combined, shape)
-        largest = np.abs(whole).max(axis=(1, 2)) if not exact else np.zeros(0)
-        out = whole[:, y, x]
-    if exact:
-        return out
-    # Where nothing reaches, the transforms leave rounding of either sign.
-    out[np.abs(out) <= ROUNDING * largest[:, None, None]] = 0.0
+        out = Combined(whole[:, y, x])
+    if not exact:
+        # Where nothing reaches, the transforms leave rounding of either sign.
+        largest = np.maximum(whole.max(axis=(1, 2)), -whole.min(axis=(1, 2)))
+        out.images[np.abs(out.images) <= ROUNDING * largest[:, None, None]] = 0.0
     return out
 
 

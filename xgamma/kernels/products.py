@@ -6,10 +6,13 @@ and ever so long where other work holds the cores.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["combine", "gram"]
+__all__ = ["Combined", "combine", "gram"]
 
 Array = NDArray[np.float64]
 
@@ -36,3 +39,35 @@ def combine(weights: Array, rows: Array) -> Array:
         piece = slice(start, start + step)
         out[:, piece] = weights @ flat[:, piece]
     return out.reshape(len(weights), *rows.shape[1:])
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Images, or linear combinations of a few of them, which take less memory and less time than all.
+
+    Attributes
+    ----------
+    images : ndarray, shape (k, y, x)
+        Of which they are made.
+    weights : ndarray, shape (n, k), or None
+        Of each image in each combination; None for the images themselves.
+    """
+
+    images: Array
+    weights: Array | None = None
+
+    def apply(self, linear: Callable[[Array], Array]) -> Combined:
+        """Apply to all of them what is linear and acts on each image alone."""
+        return replace(self, images=linear(self.images))
+
+    def whole(self) -> Array:
+        """Return all of them, shape (n, y, x)."""
+        return self.images if self.weights is None else combine(self.weights, self.images)
+
+    def add_to(self, out: Array) -> None:
+        """Add them to images of the same shape (n, y, x) in place, one at a time."""
+        if self.weights is None:
+            out += self.images
+            return
+        for target, weights in zip(out, self.weights, strict=True):
+            target += combine(weights[None], self.images)[0]

@@ -135,11 +135,18 @@ def containment_radius(profiles: Array, rad: Array, fraction: float) -> Array:
     segment = (np.maximum.accumulate(inside, axis=1) < fraction).sum(axis=1).clip(max=rad.size - 1)
     low, high = np.where(segment > 0, rad[segment - 1], 0.0), rad[segment]
     c, a, b = coefficients[:, np.arange(len(profiles)), segment]
-    for _ in range(50):
-        middle = (low + high) / 2
-        below = 2 * np.pi * (c + middle**2 * (a / 2 + b * middle / 3)) < fraction
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.where(coefficients[0, :, -1] > 0, (low + high) / 2, np.nan)
+    # Newton's method, by halves where it leaves the bounds.
+    radius = (low + high) / 2
+    for _ in range(60):
+        error = 2 * np.pi * (c + radius**2 * (a / 2 + b * radius / 3)) - fraction
+        low, high = np.where(error < 0, radius, low), np.where(error < 0, high, radius)
+        slope = 2 * np.pi * radius * (a + b * radius)
+        step = radius - np.divide(error, slope, out=np.full_like(error, np.inf), where=slope > 0)
+        new = np.where((step >= low) & (step <= high), step, (low + high) / 2)
+        if (np.abs(new - radius) <= 4 * np.spacing(radius)).all():
+            break
+        radius = new
+    return np.where(coefficients[0, :, -1] > 0, radius, np.nan)
 
 
 def tangent_plane(lon: Array, lat: Array, lon_0: float | Array, lat_0: float | Array) -> tuple[Array, Array]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from xgamma.coords import SkyGrid, projection
 from xgamma.kernels import radial
 from xgamma.kernels.convolve import block_sum, contract_convolve
 from xgamma.kernels.lowrank import few_rows
+from xgamma.kernels.products import Combined
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component
 from xgamma.predict.plan import Plan
@@ -79,7 +82,7 @@ def extended_counts(
     energy_true: Array,
     plan: Plan,
     exact: bool,
-) -> Array:
+) -> Combined:
     """Images of an extended model, arguments as for `counts_on`.
 
     The model is integrated over pixels that are fine enough to resolve the PSF, and convolved with the PSF at their
@@ -89,42 +92,67 @@ def extended_counts(
     source = window.grow(*half) & component.source
     inner = window & source.grow(*half)
     if not (source and inner):
-        return np.zeros((matrix.shape[1], *window.shape))
-    image = model_image(component, grid, source, factor, plan.parts, energy_true)
-    if component.use_exposure:
-        image = image * exposure.at(grid, *source.labels(factor))
-    else:
-        image = np.broadcast_to(image, (matrix.shape[0], *image.shape[1:]))
+        return Combined(np.zeros((matrix.shape[1], *window.shape)))
+    image = _exposed(
+        model_image(component, grid, source, factor, plan.parts, energy_true),
+        exposure,
+        component,
+        grid,
+        source.labels(factor),
+        len(matrix),
+    )
     offset = (inner.y_0 - source.y_0 + half[0]) * factor, (inner.x_0 - source.x_0 + half[1]) * factor
     y, x = (slice(o, o + n * factor) for o, n in zip(offset, inner.shape, strict=True))
-    counts = block_sum(_spread(grid, plan, image, matrix, profiles, response, y, x, exact), factor)
+    spread = _spread(grid, plan, image, matrix, profiles, response, y, x, exact)
+    counts = spread.apply(lambda images: block_sum(images, factor))
     if inner == window:
         return counts
     margin = (inner.y_0 - window.y_0, window.y_1 - inner.y_1), (inner.x_0 - window.x_0, window.x_1 - inner.x_1)
-    return np.pad(counts, ((0, 0), *margin))
+    return counts.apply(lambda images: np.pad(images, ((0, 0), *margin)))
+
+
+def _exposed(
+    image: Array, exposure: Exposure, component: Component, grid: SkyGrid, labels: tuple[Array, Array], ntrue: int
+) -> Combined:
+    """Multiply an image (energy_true or 1, y, x) by the exposure, shape (energy_true, y, x).
+
+    A few images make all of them where the shape of the exposure on the sky does not change with energy.
+    """
+    if len(image) == 1 and not component.use_exposure:
+        return Combined(image, np.ones((ntrue, 1)))
+    if len(image) == 1 and (few := few_rows(exposure.values.reshape(ntrue, -1))):
+        chosen, shares = few
+        return Combined(image * replace(exposure, values=exposure.values[chosen]).at(grid, *labels), shares)
+    if component.use_exposure:
+        image = image * exposure.at(grid, *labels)
+    few = few_rows(image.reshape(ntrue, -1))
+    return Combined(image[few[0]], few[1]) if few else Combined(image)
 
 
 def _spread(
     grid: SkyGrid,
     plan: Plan,
-    image: Array,
+    images: Combined,
     matrix: Array,
     profiles: Array | None,
     response: Response,
     y: slice,
     x: slice,
     exact: bool,
-) -> Array:
+) -> Combined:
     """Convolve images (energy_true, y, x) with the PSF of their energies and combine them.
 
     Images and profiles that are combinations of a few of them, as those of an exposure whose shape on the sky does not
     change with energy, are convolved but once: a convolution is linear in both.
     """
+    few = images.images
+    shares = np.eye(len(few)) if images.weights is None else images.weights
     if profiles is None:
-        return np.tensordot(matrix.T, image[:, y, x], axes=1)
-    few, few_kinds = few_rows(image.reshape(len(image), -1)), few_rows(profiles)
-    pairs = (len(few[0]) if few else len(image)) * (len(few_kinds[0]) if few_kinds else len(profiles))
-    if pairs > max(len(image), len(profiles)):
+        return Combined(few[:, y, x], matrix.T @ shares)
+    few_kinds = few_rows(profiles)
+    pairs = len(few) * (len(few_kinds[0]) if few_kinds else len(profiles))
+    if pairs > max(len(matrix), len(profiles)):
+        image = images.whole()
         kernels = psf_kernels(grid, plan, profiles, response.rad)
         total = kernels.sum(axis=(1, 2), keepdims=True)
         kernels /= np.where(total > 0, total, np.inf)
@@ -132,7 +160,6 @@ def _spread(
             image = np.tensordot(matrix.T, image, axes=1)
             kernels, matrix = np.tile(kernels, (len(image) // len(kernels), 1, 1)), np.eye(len(image))
         return contract_convolve(image, kernels, matrix, y, x, exact)
-    chosen, shares = few or (np.arange(len(image)), np.eye(len(image)))
     kinds, mixed = few_kinds or (np.arange(len(profiles)), np.eye(len(profiles)))
     kernels = psf_kernels(grid, plan, profiles[kinds], response.rad)
     total = mixed @ kernels.sum(axis=(1, 2))
@@ -144,7 +171,7 @@ def _spread(
         weights = weights.reshape(matrix.shape[1], -1).T
     else:
         weights = (shares[:, :, None] * mixed[:, None, :]).reshape(len(matrix), -1).T @ matrix
-    return contract_convolve(image[chosen], kernels, weights, y, x, exact, every_pair=True)
+    return contract_convolve(few, kernels, weights, y, x, exact, every_pair=True)
 
 
 def psf_kernels(grid: SkyGrid, plan: Plan, profiles: Array, rad: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,14 +137,15 @@ def _add(
 ) -> None:
     """Add components to an array, on the pixels with ascending labels y and x."""
     for component, window, (values, scale, *place), response, energy_true in items:
-        exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
+        exposure = Exposure(np.multiply(values, scale, dtype=np.float64), *place)
         counts = npred_on(window, grid, component, exposure, Response(*response), energy_true)
         rows = np.flatnonzero((y >= window.y_0) & (y < window.y_1))
         columns = np.flatnonzero((x >= window.x_0) & (x < window.x_1))
         if rows.size and columns.size:
             if (rows.size, columns.size) != window.shape:
-                counts = counts[:, y[rows] - window.y_0][:, :, x[columns] - window.x_0]
-            out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += counts
+                images = counts.images[:, y[rows] - window.y_0][:, :, x[columns] - window.x_0]
+                counts = replace(counts, images=images)
+            counts.add_to(out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
 def _lazy(

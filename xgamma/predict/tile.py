@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xgamma.coords import SkyGrid
 from xgamma.kernels import radial
+from xgamma.kernels.products import Combined
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component
 from xgamma.predict.extended import extended_counts
@@ -30,7 +31,7 @@ ROUNDING = 1e-12
 
 def npred_on(
     window: Window, grid: SkyGrid, component: Component, exposure: Exposure, response: Response, energy_true: Array
-) -> Array:
+) -> Combined:
     """Predicted counts of a component.
 
     Parameters
@@ -50,11 +51,11 @@ def npred_on(
 
     Returns
     -------
-    ndarray, shape (energy, y, x)
+    Combined, shape (energy, y, x)
         Predicted counts.
     """
     matrix = component.flux[:, None] * response.edisp
-    return counts_on(window, grid, component, exposure, response, energy_true, matrix)
+    return _combined_on(window, grid, component, exposure, response, energy_true, matrix)
 
 
 def counts_on(
@@ -87,6 +88,21 @@ def counts_on(
     ndarray, shape (n, y, x)
         Linear in `matrix` where `exact`.
     """
+    return _combined_on(window, grid, component, exposure, response, energy_true, matrix, plan, exact).whole()
+
+
+def _combined_on(
+    window: Window,
+    grid: SkyGrid,
+    component: Component,
+    exposure: Exposure,
+    response: Response,
+    energy_true: Array,
+    matrix: Array,
+    plan: Plan | None = None,
+    exact: bool = False,
+) -> Combined:
+    """Images as `counts_on` returns them, not yet combined where a few make them."""
     profiles = None if response.profiles is None else radial.normalize(response.profiles, response.rad)
     plan = plan or plan_of(component, profiles, response.rad)
     if plan.kind == "extended":
@@ -97,7 +113,7 @@ def counts_on(
         if component.use_exposure:
             counts = counts * exposure.at(grid, np.array([point.y]), np.array([point.x]))[:, 0]
         out += _point(window, grid, point, counts, profiles, response, exact)
-    return out
+    return Combined(out)
 
 
 def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]:
