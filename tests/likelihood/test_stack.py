@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 
-from tests.likelihood.test_expansion import three_amplitudes
 from xgamma.likelihood.active import Active, stack_of
 from xgamma.likelihood.source import Fixed
 
@@ -29,7 +28,9 @@ def fixed_at(bins, columns, seed):
         ([], 1),
     ],
 )
-def test_products_are_those_of_the_matrix(reached, blocks):
+def test_products_are_those_of_the_matrix(reached, blocks, monkeypatch):
+    # To load sparse matrices takes longer than a fit of ten amplitudes.
+    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
     rng = np.random.default_rng(0)
     bins = [np.array(index, dtype=int) for index in reached]
     fixed = [fixed_at(index, 1 + i % 3, i) for i, index in enumerate(bins)]
@@ -52,10 +53,3 @@ def test_products_are_those_of_the_matrix(reached, blocks):
     np.testing.assert_allclose(stack.pulled(weight), weight @ full, rtol=1e-14)
     np.testing.assert_allclose(stack.onto(columns), full.T @ columns, rtol=1e-14)
     np.testing.assert_allclose(stack.gram(weight), full.T @ (full * weight[:, None]), rtol=1e-14, atol=1e-300)
-
-
-def test_amplitudes_need_no_sparse_matrices(monkeypatch):
-    # To load those takes longer than a fit of ten amplitudes.
-    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
-    likelihood = three_amplitudes()
-    assert np.isfinite(likelihood.expand(likelihood.x0).hessian).all()
