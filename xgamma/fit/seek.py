@@ -12,6 +12,7 @@ from xgamma.fit.newton import approach
 from xgamma.fit.objective import Objective
 from xgamma.fit.start import Start, scales_of
 from xgamma.models import SkyModel
+from xgamma.predict.component import located, rotation_between
 
 __all__ = ["Movable", "doubts", "faint", "movable_of", "placed"]
 
@@ -100,12 +101,11 @@ def doubts(objective: Objective, x: Array, stat: float) -> tuple[list[str], bool
     sources = movable_of(objective.names)
     grids = [grid for grid in likelihood.grids if grid is not None]
     if sources and len(grids) == len(likelihood.grids):
-        begin, end = likelihood.models(), likelihood.models(x)
+        end = likelihood.models(x)
         for source in sources:
-            before, after = (any(_holds(grid, models[source.name]) for grid in grids) for models in (begin, end))
-            if not after:
+            if not any(_holds(grid, end[source.name]) for grid in grids):
                 said.append(f"Source '{source.name}' is off the map, where nothing tells its position.")
-                left |= before
+                left |= any(_holds(grid, likelihood.models()[source.name]) for grid in grids)
     for source in sources:
         if x[source.norm] < 0:
             said.append(f"Source '{source.name}' takes counts away: its {objective.names[source.norm]} is below zero.")
@@ -125,7 +125,7 @@ def _holds(grid: SkyGrid, model: SkyModel) -> bool:
     spatial = model.spatial_model
     if spatial is None:
         return True
-    y, x = grid.position_to_labels(spatial.position)
+    y, x = located(grid, spatial, rotation_between(grid.frame, spatial.frame))
     return bool(np.abs(grid.y - y).min() <= 0.5 and np.abs(grid.x - x).min() <= 0.5)
 
 

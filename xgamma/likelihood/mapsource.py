@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis
 from xgamma.kernels import radial
 from xgamma.kernels.sphere import rotation_slopes
 from xgamma.likelihood.bins import Bins
@@ -27,11 +26,10 @@ from xgamma.likelihood.stencils import Stencils, stencils
 from xgamma.models import PointSpatialModel, SkyModel
 from xgamma.predict.component import (
     Component,
-    components_of,
+    components_with,
     directed,
     located,
     placed,
-    psf_reach,
     rotation_between,
     turns_of,
 )
@@ -329,16 +327,22 @@ def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
 
 
 def map_source(
-    ds: xr.Dataset, bins: Bins, model: SkyModel, spectrum: Spectrum, spatial: Part, x: Array, lookups: Lookups | None
+    ds: xr.Dataset,
+    bins: Bins,
+    shared: Responses,
+    model: SkyModel,
+    spectrum: Spectrum,
+    spatial: Part,
+    x: Array,
+    lookups: Lookups | None,
 ) -> tuple[MapSource, list[Image]]:
-    """Compile a source on a map; return its counts where it stands as well."""
+    """Compile a source on a map, with what all of them share; return its counts where it stands as well."""
     assert bins.grid is not None
     reduced, shape = simplify(spectrum, x)
-    components = components_of(ds, bins.grid, [model])
-    shared = Responses(ds, bins.grid)
+    components = components_with(shared.axis, shared.reach, bins.grid, model)
     payloads = [Payload(shared, component) for component in components if component.target & bins.whole]
     items = [place(payload, bins.whole) for payload in payloads]
-    centre = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV").center
+    centre = shared.energy_true
     fixed, images = compiled(bins, items, centre, None if shape is None else shape[None])
     payload, common = None, {}
     if spatial.free:
@@ -372,7 +376,7 @@ def map_source(
         payload=payload,
         lookups=lookups if spatial.free else None,
         common=common,
-        reach=psf_reach(ds) if use_psf else 0.0,
+        reach=shared.reach if use_psf else 0.0,
         point=point,
     )
     reshaped = any(free.name not in _POSITION for free in spatial.free)

@@ -22,6 +22,7 @@ from xgamma.likelihood.spectrum import Spectrum
 from xgamma.likelihood.wstat import wstat_term
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.predict import models_for
+from xgamma.predict.response import Responses
 from xgamma.schema import is_flux_points
 from xgamma.statistic import stat_type
 
@@ -74,6 +75,7 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         lower, upper = axis.lower * to_tev, axis.upper * to_tev
     compiled: list[Any] = []
     images: list[list[Image]] = []
+    shared: Responses | None = None
     for model in sources:
         spectrum = Spectrum(part_of(model.spectral_model, slots), lower, upper).scaled()
         if bins.grid is None:
@@ -86,7 +88,8 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
                 "ConstantSpatialModel."
             )
         spatial = part_of(model.spatial_model, slots)
-        one, seen = map_source(responses, bins, model, spectrum, spatial, x, lookups)
+        shared = Responses(responses, bins.grid) if shared is None else shared
+        one, seen = map_source(responses, bins, shared, model, spectrum, spatial, x, lookups)
         compiled.append(one)
         images.append(seen)
     if on_off:

@@ -21,6 +21,7 @@ __all__ = [
     "TILE",
     "Component",
     "components_of",
+    "components_with",
     "directed",
     "flux_of",
     "located",
@@ -132,31 +133,28 @@ def components_of(ds: xr.Dataset, grid: SkyGrid, models: list[SkyModel]) -> list
     ValueError
         If a model has no spatial model.
     """
-    axis = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV")
-    reach_of_psf = psf_reach(ds)
-    whole = Window.of(grid.y, grid.x)
-    out = []
-    for model in models:
-        spatial = model.spatial_model
-        if spatial is None:
-            raise ValueError(
-                f"Model '{model.name}' has no spatial model: a map needs one, such as PointSpatialModel or "
-                "ConstantSpatialModel."
-            )
-        irf = {f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")}
-        reach = reach_of_psf if irf["use_psf"] else 0.0
-        common = {
-            "name": model.name,
-            "flux": flux_of(model, axis),
-            "spatial": spatial.copy(),
-            "rotation": rotation_between(grid.frame, spatial.frame),
-            **irf,
-        }
-        if spatial.evaluation_radius is None:
-            out += _tiles(grid, whole, reach, common)
-            continue
-        out += placed(grid, whole, reach, common)
-    return out
+    axis, reach = Axis.from_dataset(ds["exposure"], "energy_true").to("TeV"), psf_reach(ds)
+    return [component for model in models for component in components_with(axis, reach, grid, model)]
+
+
+def components_with(axis: Axis, reach: float, grid: SkyGrid, model: SkyModel) -> list[Component]:
+    """Return what `components_of` does for one model, given true energies in TeV and the reach of the PSF in deg."""
+    spatial = model.spatial_model
+    if spatial is None:
+        raise ValueError(
+            f"Model '{model.name}' has no spatial model: a map needs one, such as PointSpatialModel or "
+            "ConstantSpatialModel."
+        )
+    irf = {f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")}
+    common = {
+        "name": model.name,
+        "flux": flux_of(model, axis),
+        "spatial": spatial.copy(),
+        "rotation": rotation_between(grid.frame, spatial.frame),
+        **irf,
+    }
+    components = _tiles if spatial.evaluation_radius is None else placed
+    return components(grid, Window.of(grid.y, grid.x), reach if irf["use_psf"] else 0.0, common)
 
 
 def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:

@@ -17,7 +17,7 @@ from xgamma.irf import psf as psf_lookup
 from xgamma.irf.lookup import SkyTable, sky_dims
 from xgamma.kernels.interpolate import bilinear_points, separable
 from xgamma.kernels.sphere import rotate
-from xgamma.predict.component import Component, rotation_between
+from xgamma.predict.component import Component, psf_reach, rotation_between
 from xgamma.predict.window import Window
 from xgamma.schema import suffix_of
 from xgamma.units import unit_of
@@ -109,7 +109,8 @@ class Responses:
         self.grid = grid
         exposure = ds["exposure"]
         axis = Axis.from_dataset(exposure, "energy_true")
-        self.energy_true = axis.to("TeV").center
+        self.axis, self.reach = axis.to("TeV"), psf_reach(ds)
+        self.energy_true = self.axis.center
         self.dims = dims = sky_dims(exposure)
         self.variable = exposure.variable.transpose("energy_true", *(dims or ()))
         self.scale = _scale_of(exposure)
