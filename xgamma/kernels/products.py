@@ -65,9 +65,11 @@ class Combined:
         return self.images if self.weights is None else combine(self.weights, self.images)
 
     def add_to(self, out: Array) -> None:
-        """Add them to images of the same shape (n, y, x) in place, one at a time."""
-        if self.weights is None:
-            out += self.images
+        """Add them to images of the same shape (n, y, x) in place."""
+        if self.weights is None or len(self.images) > 1:
+            out += self.whole()
             return
-        for target, weights in zip(out, self.weights, strict=True):
-            target += combine(weights[None], self.images)[0]
+        # What one image makes is added while it is in the cache.
+        part = np.empty(self.images.shape[1:])
+        for target, weight in zip(out, self.weights[:, 0], strict=True):
+            target += np.multiply(weight, self.images[0], out=part)

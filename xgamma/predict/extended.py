@@ -16,7 +16,7 @@ from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component
 from xgamma.predict.plan import Plan
 from xgamma.predict.response import Exposure, Response
-from xgamma.predict.window import Window, on_plane, profile_integrals
+from xgamma.predict.window import Window, on_plane, outer_lonlat, profile_integrals
 
 __all__ = ["extended_counts", "gauss_points", "model_image", "psf_kernels", "solid_angles"]
 
@@ -50,7 +50,7 @@ def model_image(
     """
     spatial = component.spatial
     labels_y, labels_x = (gauss_points(labels, factor * parts) for labels in window.labels(factor * parts))
-    lon, lat = rotate(*grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :]), component.rotation)
+    lon, lat = rotate(*outer_lonlat(grid, labels_y, labels_x), component.rotation)
     if spatial.is_energy_dependent:
         values = np.stack([spatial.evaluate_lonlat(lon, lat, energy) for energy in energy_true])
     else:

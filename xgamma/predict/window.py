@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xgamma.coords import SkyGrid
+from xgamma.coords import SkyGrid, projection
 from xgamma.kernels import radial
 
-__all__ = ["Window", "around", "on_plane", "pixel_sizes", "pixel_steps", "profile_integrals"]
+__all__ = ["Window", "around", "on_plane", "outer_lonlat", "pixel_sizes", "pixel_steps", "profile_integrals"]
 
 Array = NDArray[np.float64]
 
@@ -122,8 +122,24 @@ def profile_integrals(
     return radial.pixel_integrals(*on_plane(grid, *edges, y, x), rad, float(width), coefficients)
 
 
+def outer_lonlat(grid: SkyGrid, labels_y: Array, labels_x: Array) -> tuple[Array, Array]:
+    """Return longitude and latitude in deg at the outer product of labels, in shapes that broadcast.
+
+    Where longitude depends on x alone and latitude on y alone, these are a row and a column; nan off the projection in
+    one of them at least.
+    """
+    wcs = grid.wcs
+    if not projection.is_separable(wcs):
+        return grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
+    # Each along a line through the reference point, which is on the sky.
+    column, row = wcs.wcs.crpix - 1
+    lon, _ = grid.labels_to_lonlat(np.array(row), labels_x[None, :])
+    _, lat = grid.labels_to_lonlat(labels_y[:, None], np.array(column))
+    return lon, lat
+
+
 def on_plane(grid: SkyGrid, labels_y: Array, labels_x: Array, y: float, x: float) -> tuple[Array, Array]:
     """Place the outer product of labels on the plane tangent at (y, x), in rad."""
-    lon, lat = grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
+    lon, lat = outer_lonlat(grid, labels_y, labels_x)
     lon_0, lat_0 = grid.labels_to_lonlat(np.array(y), np.array(x))
     return radial.tangent_plane(np.radians(lon), np.radians(lat), float(np.radians(lon_0)), float(np.radians(lat_0)))
