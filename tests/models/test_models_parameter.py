@@ -20,6 +20,7 @@ from xgamma.models import (
     SkyModel,
     UniformPrior,
 )
+from xgamma.models.units import parse
 
 POSITIVE = st.floats(1e-20, 1e20)
 
@@ -191,3 +192,19 @@ def test_prior_of_linked_parameter_counts_once():
     b.spectral_model.index = a.spectral_model.index
     assert alone > 0
     assert Models([a, b]).parameters.prior_stat_sum() == alone
+
+
+@pytest.mark.parametrize(
+    "text", ["2e-11 cm-2 s-1 TeV-1", "-1.5E3 1 / (cm2 s)", "3.e-2 deg ", "+5", "1 2 TeV", "1 m / s", "2.5TeV", "1 d"]
+)
+def test_text_is_read_as_astropy_reads_it(text):
+    found, expected = parse(text, "value"), u.Quantity(text)
+    assert (found.value, found.unit) == (expected.value, expected.unit)
+
+
+@pytest.mark.parametrize("text", ["1 Foo", "1 dex(cm)", "1_000 TeV", "TeV", "1 TeV TeV)"])
+def test_text_that_astropy_does_not_read(text):
+    with pytest.raises((TypeError, ValueError)):
+        u.Quantity(text)
+    with pytest.raises(ValueError, match=r"value must be a number, a Quantity or text such as '1\.5 TeV'"):
+        parse(text, "value")

@@ -116,6 +116,8 @@ class Fit:
             found = solve(objective, self.backend, self.settings)
         finally:
             watch.close()
+        names, prior = likelihood.datasets, likelihood.prior(found.x)
+        sums = (found.stat,) if len(names) == 1 and prior == 0 else likelihood.stats(found.x)
         best = best_models(likelihood.models(found.x), found.covariance)
         trace = None
         if objective.trace is not None:
@@ -130,14 +132,14 @@ class Fit:
             nfev=objective.n_values,
             ngrad=objective.n_gradients,
             models=best,
-            stat_prior=likelihood.prior(found.x),
+            stat_prior=prior,
             n_bins=sum(likelihood.n_bins),
             edm=found.edm,
             backend=self.backend,
             at_limit=found.at_limit,
             trace=trace,
             _covariance=found.covariance,
-            _stat_sums=tuple(zip(likelihood.datasets, likelihood.stats(found.x), strict=True)),
+            _stat_sums=tuple(zip(names, sums, strict=True)),
             _likelihood=likelihood,
         )
 

@@ -131,11 +131,11 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
         x, there = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, part=_ROUGH_PART, found=known)
         # Only for these parameters were the derivatives taken that differences give.
         found = None if known.rough.any() else there
-        lost = faint(objective, movable, x, there.value, _errors(there.hessian, start.scale, norms))
+        lost = _faint(objective, movable, x, there, start, norms)
         if lost:
             x, found = placed(objective, start, most, x, lost), None
     x, there = approach(objective, x, most, *bounds, everything, near=_NEAR, found=found)
-    still = faint(objective, movable, x, there.value, _errors(there.hessian, start.scale, norms))
+    still = _faint(objective, movable, x, there, start, norms)
     # Where no other source has moved there is nothing new to be seen.
     if still and (len(movable) > 1 or still != lost):
         again = placed(objective, start, most, x, still)
@@ -143,6 +143,15 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
         if better.value < there.value:
             x, there = again, better
     return replace(start, x=x, scale=scale_of(there.hessian, start.step)), there
+
+
+def _faint(
+    objective: Objective, movable: list[Movable], x: Array, there: Expansion, start: Start, norms: NDArray[np.bool_]
+) -> list[Movable]:
+    """Return those of some sources that data do not demand, given the statistic there."""
+    if not movable:
+        return []
+    return faint(objective, movable, x, there.value, _errors(there.hessian, start.scale, norms))
 
 
 def _errors(matrix: Array, scale: Array, free: NDArray[np.bool_]) -> Array:

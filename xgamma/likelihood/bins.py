@@ -153,6 +153,7 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
     if whole is None and sky:
         whole = FixedGrid(SkyGrid.from_dataset(ds).keywords, rows, columns)
     flat = (e * shape[1] + y) * shape[2] + x
+    sums = [plane[part].sum(dtype=np.float64) for plane, part in zip(background, good, strict=True)] if sky else None
     b = background.ravel()[flat].astype(np.float64)
     return Bins(
         n=n.ravel()[flat].astype(np.float64),
@@ -161,7 +162,7 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
         y=rows[y],
         x=columns[x],
         bare=~(b > TINY),
-        sum_b=np.array([plane[part].sum(dtype=np.float64) for plane, part in zip(background, good, strict=True)]),
+        sum_b=np.where(good, background, 0.0).ravel().astype(np.float64) if sums is None else np.array(sums),
         grid=whole,
         rows=rows,
         columns=columns,

@@ -158,7 +158,10 @@ def wstat_term(ds: xr.Dataset, name: str, bins: Bins, sources: tuple[Any, ...]) 
         raise ValueError(f"Dataset '{name}' has counts_off but no variable '{missing[0]}' to scale them with.")
 
     def values(key: str) -> Array:
-        array = variables[key].set_dims(variables["counts"].sizes).transpose(*dims).values.astype(np.float64)
+        variable = variables[key]
+        if variable.dims != dims:
+            variable = variable.set_dims(variables["counts"].sizes).transpose(*dims)
+        array = variable.values.astype(np.float64)
         if not sky:
             return array[bins.e]
         rows, columns = (np.argsort(variables[dim].values, kind="stable") for dim in ("y", "x"))

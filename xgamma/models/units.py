@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -16,6 +17,8 @@ FLUX = u.Unit("TeV-1 s-1 cm-2")
 """Unit of differential flux."""
 NORM = u.dimensionless_unscaled
 """Unit of a factor."""
+_PLAIN = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?) ([A-Za-z].*)")
+"""A number and a unit."""
 
 
 def unit_of(unit: Any, what: str) -> u.UnitBase:
@@ -100,7 +103,10 @@ def parse(value: Any, what: str) -> u.Quantity:
     if isinstance(value, bool | np.bool_) or value is None:
         raise ValueError(f"{what} must be a number, a Quantity or text such as '1.5 TeV', not {value!r}")
     try:
-        quantity = u.Quantity(value, dtype=float)
+        # A unit as text takes astropy longer to read than all of a small model to make.
+        plain = _PLAIN.fullmatch(value) if isinstance(value, str) else None
+        number, unit = (value, None) if plain is None else (float(plain[1]), known_unit(plain[2]))
+        quantity = u.Quantity(number, unit, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} must be a number, a Quantity or text such as '1.5 TeV', not {value!r}") from error
     if quantity.size != 1:
