@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xgamma.kernels.products import Combined
+from xgamma.kernels.products import Combined, combine
 
 __all__ = ["backward", "backward_rows", "block_sum", "contract_convolve", "forward_rows"]
 
@@ -61,7 +61,7 @@ def contract_convolve(
     else:
         # Combine real numbers, of which a complex one is two: half the work of complex ones with real weights.
         flat = transform.reshape(len(weights), -1).view(np.float64)
-        combined = (weights.T @ flat).view(np.complex128).reshape(weights.shape[1], *transform.shape[-2:])
+        combined = combine(weights.T, flat).view(np.complex128).reshape(weights.shape[1], *transform.shape[-2:])
         whole = backward(combined, shape)
         out = Combined(whole[:, y, x])
     if not exact:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from xgamma.kernels.products import combine
+
 __all__ = ["few_rows"]
 
 Array = NDArray[np.float64]
@@ -52,5 +54,5 @@ def few_rows(rows: Array) -> tuple[NDArray[np.intp], Array] | None:
         chosen.append(pivot)
     square = lower[chosen, : len(chosen)]
     coefficients = np.linalg.solve(square.T, lower[:, : len(chosen)].T).T * (scale / scale[chosen].T)
-    error = np.abs(rows - coefficients @ rows[chosen]).max(axis=1)
+    error = np.abs(rows - combine(coefficients, rows[chosen])).max(axis=1)
     return (np.array(chosen), coefficients) if (error <= _TOLERANCE * largest).all() else None

@@ -11,7 +11,7 @@ from xgamma.coords import SkyGrid, projection
 from xgamma.kernels import radial
 from xgamma.kernels.convolve import block_sum, contract_convolve
 from xgamma.kernels.lowrank import few_rows
-from xgamma.kernels.products import Combined
+from xgamma.kernels.products import Combined, combine
 from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component
 from xgamma.predict.plan import Plan
@@ -157,7 +157,7 @@ def _spread(
         total = kernels.sum(axis=(1, 2), keepdims=True)
         kernels /= np.where(total > 0, total, np.inf)
         if response.reconstructed:
-            image = np.tensordot(matrix.T, image, axes=1)
+            image = combine(matrix.T, image)
             kernels, matrix = np.tile(kernels, (len(image) // len(kernels), 1, 1)), np.eye(len(image))
         return contract_convolve(image, kernels, matrix, y, x, exact)
     kinds, mixed = few_kinds or (np.arange(len(profiles)), np.eye(len(profiles)))
