@@ -79,3 +79,16 @@ def test_acceptance_is_needed():
     ds = on_off(spectrum_dataset()).drop_vars("acceptance_off")
     with pytest.raises(ValueError, match="'test' has counts_off but no variable 'acceptance_off'"):
         Likelihood(ds, xm.SkyModel(spectrum(), name="source"))
+
+
+def test_each_of_several_spectra_has_its_statistic():
+    several = [on_off(spectrum_dataset(), seed).assign_attrs(name=f"run-{seed}") for seed in (1, 2, 3)]
+    several[0]["mask_safe"] = ("energy", np.array([False, True, True, True]))
+    model = xm.SkyModel(spectrum(), name="source")
+    lik = Likelihood(several, [model])
+    x = lik.x0 * 1.1
+    each = [expected(ds, lik, x) for ds in several]
+    assert len(set(each)) == 3
+    assert_allclose(lik.stat_sums(x), each, rtol=1e-12)
+    several[1]["acceptance_off"][2] = 0
+    assert_allclose(Likelihood(several, [model]).stats(x), [Likelihood(ds, [model])(x) for ds in several], rtol=1e-14)

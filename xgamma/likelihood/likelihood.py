@@ -182,6 +182,8 @@ class Likelihood:
     def stats(self, x: ArrayLike) -> tuple[float, ...]:
         """Return what `stat_sums` does, as plain numbers in the order of `datasets`."""
         values = self._vector.check(x)
+        if len(self._joint) == 1 < len(self._terms):
+            return self._joint[0].split(values)
         return tuple(float(term(values)) for term in self._terms)
 
     @silent

@@ -36,6 +36,8 @@ class WstatTerm:
     n_off, alpha : ndarray, shape (bin,)
         Counts in the off regions, and the ratio of the acceptances. Where that is zero nothing is known about the
         background, and the bin does not count.
+    sizes : tuple of int
+        Number of bins of each spectrum where several are one.
     """
 
     name: str
@@ -43,6 +45,7 @@ class WstatTerm:
     sources: tuple[Any, ...]
     n_off: Array
     alpha: Array
+    sizes: tuple[int, ...] = ()
 
     @property
     def known(self) -> Any:
@@ -66,8 +69,18 @@ class WstatTerm:
         return mu
 
     def _value(self, mu: Array) -> float:
+        return float(self._values(mu).sum())
+
+    def _values(self, mu: Array) -> Array:
+        """Return the statistic of each bin that counts."""
         some = self.known
-        return float(statistic.wstat(self.bins.n[some], self.n_off[some], self.alpha[some], mu[some]).sum())
+        return statistic.wstat(self.bins.n[some], self.n_off[some], self.alpha[some], mu[some])
+
+    def split(self, x: Array) -> tuple[float, ...]:
+        """Return the statistic of each spectrum where several are one."""
+        values = np.zeros(self.bins.n.size)
+        values[self.known] = self._values(self._signal([source.at(x) for source in self.sources]))
+        return tuple(float(part.sum()) for part in np.split(values, np.cumsum(self.sizes[:-1])))
 
     def gradient(self, x: Array) -> Array:
         """Return the derivatives of the statistic."""
@@ -208,6 +221,5 @@ def _stacked(terms: list[WstatTerm]) -> WstatTerm:
         matrix = np.asfortranarray(np.concatenate([part.fixed.matrix for part in parts]))
         fixed = replace(parts[0].fixed, bins=np.arange(n.size), matrix=matrix, bare=none, bare_energy=none)
         sources.append(replace(parts[0], fixed=fixed))
-    return replace(
-        first, bins=replace(first.bins, n=n), sources=tuple(sources), n_off=all_of("n_off"), alpha=all_of("alpha")
-    )
+    n_off, alpha, sizes = all_of("n_off"), all_of("alpha"), tuple(term.bins.n.size for term in terms)
+    return WstatTerm(first.name, replace(first.bins, n=n), tuple(sources), n_off, alpha, sizes)
