@@ -33,6 +33,9 @@ def gram(a: Array, b: Array) -> Array:
 def combine(weights: Array, rows: Array) -> Array:
     """Return ``weights @ rows`` for (m, k) and (k, ...), where the rest is large."""
     flat = rows.reshape(len(rows), -1)
+    if len(rows) == 1:
+        # The product of a column and a row takes half as long by broadcasting.
+        return (weights * flat).reshape(len(weights), *rows.shape[1:])
     out = np.empty((len(weights), flat.shape[1]))
     step = max(1, _PIECE // max(weights.size, 1))
     for start in range(0, flat.shape[1], step):
