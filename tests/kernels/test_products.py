@@ -25,9 +25,10 @@ def test_combine(shape):
     np.testing.assert_allclose(found, np.einsum("mk,kyx->myx", weights, rows), rtol=1e-12, atol=1e-12)
 
 
-def test_combined_images():
+@pytest.mark.parametrize("number", [1, 2])
+def test_combined_images(number):
     rng = np.random.default_rng(7)
-    images, weights = rng.normal(size=(2, 4, 5)), rng.normal(size=(3, 2))
+    images, weights = rng.normal(size=(number, 4, 5)), rng.normal(size=(3, number))
     few, own = products.Combined(images, weights), products.Combined(images)
     expected = np.einsum("nk,kyx->nyx", weights, images)
     np.testing.assert_allclose(few.whole(), expected, rtol=1e-13)
