@@ -5,7 +5,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tests.builders import SKIES, make_map_dataset
+from tests.builders import SKIES, all_sky, make_map_dataset
+from xgamma.coords import SkyGrid
 from xgamma.models import (
     ConstantSpatialModel,
     DiskSpatialModel,
@@ -14,6 +15,7 @@ from xgamma.models import (
     PointSpatialModel,
     PowerLawNormSpectralModel,
     PowerLawSpectralModel,
+    ShellSpatialModel,
 )
 
 BOUNDS = ["0.5 TeV", "50 TeV"]
@@ -154,6 +156,34 @@ def test_narrow_models_are_not_lost_between_centres():
     narrow = GaussianSpatialModel(lon_0=f"{lon} deg", lat_0=f"{lat} deg", sigma=f"{grid.pixel_scale[0] / 4} deg")
     total = float((narrow.evaluate_geom(grid) * grid.solid_angle()).sum())
     assert total == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("sky", [*SKIES, "all of CAR", "all of AIT"])
+@pytest.mark.parametrize("thickness", [0.1, 3.3])
+def test_means_of_shells_are_exact(sky, thickness):
+    """Whatever the pixels, and on the far side of the sky too."""
+    ds = make_map_dataset(**SKIES[sky], npix=(16, 18)) if sky in SKIES else all_sky(sky[-3:])
+    grid = ds.counts.gp.grid
+    step = min(grid.pixel_scale)
+    y, x = (labels[labels.size // 2] + 0.3 for labels in (grid.y, grid.x))
+    lon, lat = grid.labels_to_lonlat(np.array(y), np.array(x))
+    place = {"lon_0": lon * u.deg, "lat_0": lat * u.deg, "frame": grid.frame}
+    shell = ShellSpatialModel(**place, radius=2.1 * step * u.deg, width=thickness * step * u.deg)
+    values = shell.evaluate_geom(grid)
+    total = float((values * grid.solid_angle()).sum())
+    # It is normalised on the plane, of which a sphere is smaller by a sixth of the square of the radius.
+    assert total == pytest.approx(1, abs=1e-5 + np.radians(6 * step) ** 2 / 5)
+    far = values.where((abs(values.y - y) > 6) | (abs(values.x - x) > 6), 0)
+    assert not far.fillna(0).any()
+
+
+def test_shell_at_the_rim_of_a_projection():
+    grid = SkyGrid.create((175, 0), frame="galactic", proj="AIT", binsz=5, shape=(40, 74))
+    lon, lat = grid.labels_to_lonlat(grid.y[:, None], grid.x)
+    shell = ShellSpatialModel(lon_0="178 deg", lat_0="3 deg", frame="galactic", radius="12 deg", width="9 deg")
+    values = shell.evaluate_geom(grid)
+    np.testing.assert_array_equal(np.isfinite(values), np.isfinite(lon))
+    assert float((values * grid.solid_angle()).sum()) == pytest.approx(1, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from xgamma.predict.component import Component
 from xgamma.predict.extended import gauss_points, psf_kernels, solid_angles
 from xgamma.predict.plan import Plan, narrowest, planned
 from xgamma.predict.response import Payload
-from xgamma.predict.window import Window, around
+from xgamma.predict.window import Window, around, mesh_lonlat
 
 __all__ = ["Shape", "ShapeWindow", "shape_window"]
 
@@ -66,7 +66,8 @@ class ShapeWindow:
     inside : ndarray
         The mask on rows, energies and columns of the target, as numbers.
     nodes : tuple of ndarray
-        Longitudes and latitudes in the frame of the model where it is integrated; for a circular Gaussian, haversines.
+        Longitudes and latitudes in the frame of the model where it is integrated: corners of the fine pixels where it
+        has a formula for their means; for a circular Gaussian, haversines.
     weight : ndarray, shape (y, x)
         Solid angle of each node's share of a fine pixel.
     shares, basis : ndarray, shape (energy_true, r) and (y, r, x)
@@ -139,11 +140,15 @@ class ShapeWindow:
     def _image(self, model: Any, source: Window) -> Array:
         """Integrals of a model over fine pixels of the largest window; 0 outside of its own one."""
         parts, factor = 2 * self.plan.parts, self.plan.factor
-        rows, columns = _within(source, self.component.source, factor * parts)
-        nodes = [part[rows, columns] for part in self.nodes]
-        values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
         fine = _within(source, self.component.source, factor)
         out = np.zeros(self.weight.shape)
+        if model.has_means:
+            corners = tuple(slice(part.start, part.stop + 1) for part in fine)
+            out[fine] = model.means(*(part[corners] for part in self.nodes)) * self.weight[fine]
+            return out
+        inside = _within(source, self.component.source, factor * parts)
+        nodes = [part[inside] for part in self.nodes]
+        values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
         out[fine] = np.nan_to_num(block_sum(values, parts)) * self.weight[fine]
         return out
 
@@ -200,8 +205,10 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     inside = np.zeros((target.shape[0], len(bins.inside), target.shape[1]))
     energies = np.arange(len(bins.inside))
     inside[np.ix_(place_y, energies, place_x)] = bins.inside[:, along_y, along_x].swapaxes(0, 1)
-    labels = [gauss_points(centres, fine) for centres in source.labels(fine)]
-    lon, lat = rotate(*grid.labels_to_lonlat(labels[0][:, None], labels[1][None, :]), component.rotation)
+    points = source.edges(factor) if model.has_means else [gauss_points(part, fine) for part in source.labels(fine)]
+    lon, lat = rotate(*mesh_lonlat(grid, *points), component.rotation)
+    if model.has_means and not np.isfinite(lon + lat).all():
+        return None
     nodes: tuple[Array, ...] = (lon, lat)
     if model.tag[0] == "GaussianSpatialModel" and model.values["e"] == 0:
         nodes = (haversine(lon, lat, *model.position_lonlat),)
@@ -227,7 +234,7 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
         bare=np.flatnonzero(bins.bare[index]),
         inside=inside.ravel(),
         nodes=nodes,
-        weight=area / (2 * fine) ** 2,
+        weight=area / (factor if model.has_means else 2 * fine) ** 2,
         shares=shares,
         basis=np.ascontiguousarray(basis.swapaxes(0, 1)),
         kernels=forward_rows(kernels.swapaxes(0, 1) / np.where(total > 0, total, np.inf).swapaxes(0, 1), size),

@@ -5,6 +5,7 @@ from xgamma.models.collection import Model, Models
 from xgamma.models.parameter import Parameter, Parameters
 from xgamma.models.priors import GaussianPrior, LogUniformPrior, UniformPrior
 from xgamma.models.registry import SPATIAL_MODELS, SPECTRAL_MODELS
+from xgamma.models.shells import Shell2SpatialModel, ShellSpatialModel
 from xgamma.models.sky import SkyModel
 from xgamma.models.spatial import (
     ConstantSpatialModel,
@@ -12,8 +13,6 @@ from xgamma.models.spatial import (
     GaussianSpatialModel,
     GeneralizedGaussianSpatialModel,
     PointSpatialModel,
-    Shell2SpatialModel,
-    ShellSpatialModel,
 )
 from xgamma.models.spatial_base import SpatialModel
 from xgamma.models.spectral import (

@@ -96,6 +96,8 @@ def _point(model: SpatialModel, grid: SkyGrid) -> np.ndarray:
 
 
 def _mean(model: SpatialModel, grid: SkyGrid, energy: Any) -> np.ndarray:
+    if model.has_means:
+        return _exact_mean(model, grid)
     scale = float(model.scale.to_value("deg"))
     steps = int(np.clip(np.ceil(2 * max(grid.pixel_scale) / scale), 1, _FINEST)) if scale > 0 else _FINEST
     offsets = (np.arange(steps) + 0.5) / steps - 0.5
@@ -106,10 +108,28 @@ def _mean(model: SpatialModel, grid: SkyGrid, energy: Any) -> np.ndarray:
     return total / steps**2
 
 
+def _exact_mean(model: SpatialModel, grid: SkyGrid) -> np.ndarray:
+    edges = (np.arange(labels[0], labels[-1] + 2) - 0.5 for labels in (grid.y, grid.x))
+    y, x = next(edges), next(edges)
+    means = model.means(*_directions(model, grid, y[:, None], x))
+    means = means[np.ix_((grid.y - grid.y[0]).astype(int), (grid.x - grid.x[0]).astype(int))]
+    # Next to the rim of a projection, where corners are missing, the value at the centre stands for the mean.
+    return np.where(np.isfinite(means), means, _values(model, grid, grid.y[:, None], grid.x, None))
+
+
 def _values(model: SpatialModel, grid: SkyGrid, y: Any, x: Any, energy: Any) -> np.ndarray:
-    lon, lat = grid.labels_to_lonlat(y, x)
-    there = np.isfinite(lon) & np.isfinite(lat)
-    sky = grid.position(lon[there], lat[there]).transform_to(model.frame).spherical
+    lon, lat = _directions(model, grid, y, x)
+    there = np.isfinite(lon)
     values = np.full(lon.shape, np.nan)
-    values[there] = model.evaluate_lonlat(sky.lon.to_value(u.deg), sky.lat.to_value(u.deg), energy)
+    values[there] = model.evaluate_lonlat(lon[there], lat[there], energy)
     return values
+
+
+def _directions(model: SpatialModel, grid: SkyGrid, y: Any, x: Any) -> np.ndarray:
+    """Longitudes and latitudes of labels in deg in the frame of a model; nan off the projection."""
+    lonlat = np.stack(np.broadcast_arrays(*grid.labels_to_lonlat(y, x)))
+    there = np.isfinite(lonlat).all(axis=0)
+    sky = grid.position(*lonlat[:, there]).transform_to(model.frame).spherical
+    out = np.full(lonlat.shape, np.nan)
+    out[:, there] = sky.lon.to_value(u.deg), sky.lat.to_value(u.deg)
+    return out

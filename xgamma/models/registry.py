@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TypeVar
 
 from xgamma.models.base import ModelBase
+from xgamma.models.shells import Shell2SpatialModel, ShellSpatialModel
 from xgamma.models.spatial import (
     ConstantSpatialModel,
     DiskSpatialModel,
     GaussianSpatialModel,
     GeneralizedGaussianSpatialModel,
     PointSpatialModel,
-    Shell2SpatialModel,
-    ShellSpatialModel,
 )
 from xgamma.models.spatial_base import SpatialModel
 from xgamma.models.spectral import (

@@ -20,8 +20,6 @@ __all__ = [
     "GaussianSpatialModel",
     "GeneralizedGaussianSpatialModel",
     "PointSpatialModel",
-    "Shell2SpatialModel",
-    "ShellSpatialModel",
 ]
 
 EDGE_TO_ERF = 2 * 1.1630871536766743
@@ -36,17 +34,6 @@ def _minor(major: Any, e: Any) -> Any:
 def _radius_towards(angle: Any, major: Any, minor: Any) -> Any:
     """Return the radius of an ellipse in the direction of an angle from its major axis."""
     return major * minor / np.hypot(major * np.sin(angle), minor * np.cos(angle))
-
-
-def _sphere_profile(radius: Any, theta: Any) -> Any:
-    """Return half the length of a line of sight through a sphere."""
-    return np.sqrt(np.clip(np.square(radius) - np.square(theta), 0, None))
-
-
-def _shell(theta: Any, inner: Any, outer: Any) -> Any:
-    """Return the projection of a shell of uniform emission, all angles in radians."""
-    norm = 3 / (2 * np.pi * (outer**3 - inner**3))
-    return norm * (_sphere_profile(outer, theta) - _sphere_profile(inner, theta))
 
 
 class PointSpatialModel(PositionedSpatialModel):
@@ -258,67 +245,6 @@ class DiskSpatialModel(_Elongated):
         width = np.maximum(radius * edge_width, np.finfo(float).tiny)
         inside = 0.5 * (1 - erf(np.clip((theta - radius) / width * EDGE_TO_ERF, -50, 50)))
         return inside / (4 * np.pi * np.sqrt(_haversine(major) * _haversine(minor)))
-
-
-class _Annular(PositionedSpatialModel):
-    """Base of the shells."""
-
-    def _radii_deg(self) -> tuple[float, float]:
-        raise TypeError(f"{type(self).__name__} is not a shell of its own")
-
-    @property
-    def evaluation_radius(self) -> u.Quantity:
-        """The outer radius."""
-        return u.Quantity(self._radii_deg()[1], "deg")
-
-    @property
-    def scale(self) -> u.Quantity:
-        """Thickness of the shell."""
-        inner, outer = self._radii_deg()
-        return u.Quantity(outer - inner, "deg")
-
-    def to_region(self, **kwargs: Any) -> SkyRegion:
-        """Return the annulus between the radii; keywords are passed to it."""
-        from regions import CircleAnnulusSkyRegion
-
-        inner, outer = self._radii_deg()
-        return CircleAnnulusSkyRegion(self.position, inner * u.deg, outer * u.deg, **kwargs)
-
-
-class ShellSpatialModel(_Annular):
-    """A shell of uniform emission seen in projection, ``radius`` its inner radius; normalised on the plane."""
-
-    tag = ("ShellSpatialModel", "shell")
-    radius = Declared(1.0, "deg")
-    width = Declared(0.2, "deg")
-
-    def _radii_deg(self) -> tuple[float, float]:
-        inner = self._parameters["radius"].canonical_value
-        return inner, inner + self._parameters["width"].canonical_value
-
-    def _evaluate(
-        self, lon: np.ndarray, lat: np.ndarray, energy: Any, *, lon_0: Any, lat_0: Any, radius: Any, width: Any
-    ) -> np.ndarray:
-        inner = np.deg2rad(radius)
-        return _shell(separation(lon, lat, lon_0, lat_0), inner, inner + np.deg2rad(width))
-
-
-class Shell2SpatialModel(_Annular):
-    """A shell of uniform emission seen in projection, outer radius ``r_0`` and thickness ``eta r_0``."""
-
-    tag = ("Shell2SpatialModel", "shell2")
-    r_0 = Declared(1.0, "deg")
-    eta = Declared(0.2, min=0.02, max=1.0)
-
-    def _radii_deg(self) -> tuple[float, float]:
-        outer = self._parameters["r_0"].canonical_value
-        return outer * (1 - self._parameters["eta"].canonical_value), outer
-
-    def _evaluate(
-        self, lon: np.ndarray, lat: np.ndarray, energy: Any, *, lon_0: Any, lat_0: Any, r_0: Any, eta: Any
-    ) -> np.ndarray:
-        outer = np.deg2rad(r_0)
-        return _shell(separation(lon, lat, lon_0, lat_0), outer * (1 - eta), outer)
 
 
 class ConstantSpatialModel(SpatialModel):

@@ -39,6 +39,8 @@ class SpatialModel(ModelBase):
     """
 
     kind: ClassVar[str] = "spatial"
+    has_means: ClassVar[bool] = False
+    """Whether `means` has a formula."""
     # A pure function of plain arrays: lon, lat and energy by position, parameters by name.
     _evaluate: Callable[..., np.ndarray]
     # The outline as a region of the package regions, which takes keywords for it.
@@ -126,6 +128,26 @@ class SpatialModel(ModelBase):
             raise ValueError(f"{type(self).__name__} depends on energy; evaluate it with an energy")
         lon, lat = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
         return self._evaluate(lon, lat, energy, **self._merge(values))
+
+    def means(self, lon: Any, lat: Any) -> np.ndarray:
+        """Return the means of the model over the cells of a mesh, free of the size of the cells.
+
+        Parameters
+        ----------
+        lon, lat : array_like, shape (row, column)
+            Directions of the nodes in degrees, in `frame`.
+
+        Returns
+        -------
+        ndarray, shape (row - 1, column - 1)
+            In `unit`; nan where a node is.
+
+        Raises
+        ------
+        TypeError
+            If the model has no formula for it, as all but shells: see `has_means`.
+        """
+        raise TypeError(f"{type(self).__name__} has no formula for means over cells; take values at points")
 
     def evaluate(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
         """Return the values of the model.

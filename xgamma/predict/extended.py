@@ -16,7 +16,7 @@ from xgamma.kernels.sphere import rotate
 from xgamma.predict.component import Component
 from xgamma.predict.plan import Plan
 from xgamma.predict.response import Exposure, Response
-from xgamma.predict.window import Window, on_plane, outer_lonlat, profile_integrals
+from xgamma.predict.window import Window, mesh_lonlat, on_plane, outer_lonlat, profile_integrals
 
 __all__ = ["extended_counts", "gauss_points", "model_image", "psf_kernels", "solid_angles"]
 
@@ -48,16 +48,22 @@ def model_image(
     ndarray, shape (energy_true or 1, y * factor, x * factor)
         Without unit, or in the unit of the spatial model times sr.
     """
-    spatial = component.spatial
+    spatial, area = component.spatial, solid_angles(grid, window)
+    weight = np.repeat(np.repeat(area, factor, axis=0), factor, axis=1) / factor**2
+    if spatial.has_means:
+        values = spatial.means(*rotate(*mesh_lonlat(grid, *window.edges(factor)), component.rotation))
+        if not np.isfinite(values).all():
+            # Next to the rim of a projection.
+            centres = rotate(*mesh_lonlat(grid, *window.labels(factor)), component.rotation)
+            values = np.where(np.isfinite(values), values, spatial.evaluate_lonlat(*centres))
+        return np.nan_to_num(values)[None] * weight
     labels_y, labels_x = (gauss_points(labels, factor * parts) for labels in window.labels(factor * parts))
     lon, lat = rotate(*outer_lonlat(grid, labels_y, labels_x), component.rotation)
     if spatial.is_energy_dependent:
         values = np.stack([spatial.evaluate_lonlat(lon, lat, energy) for energy in energy_true])
     else:
         values = spatial.evaluate_lonlat(lon, lat)[None]
-    area = solid_angles(grid, window)
-    weight = np.repeat(np.repeat(area, factor, axis=0), factor, axis=1) / (2 * factor * parts) ** 2
-    return np.nan_to_num(block_sum(values, 2 * parts)) * weight
+    return np.nan_to_num(block_sum(values, 2 * parts)) * (weight / (2 * parts) ** 2)
 
 
 def gauss_points(labels: Array, parts: int) -> Array:

@@ -93,7 +93,12 @@ def _is_compact(component: Component, width: float) -> bool:
 
 
 def _parts(component: Component, factor: int) -> int:
-    """Into how many parts the fine pixels are cut to integrate a model, each with two Gauss points along each dim."""
+    """Into how many parts the fine pixels are cut to integrate a model, each with two Gauss points along each dim.
+
+    Models with a formula for means over pixels need no more parts.
+    """
+    if component.spatial.has_means:
+        return 1
     step = min(component.steps) / factor
     ny, nx = component.source.shape
     most = int(np.clip(np.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1, 32))

@@ -5,6 +5,7 @@ npred[e, p] = sum_t D[t, e] F[t] R[t, p],    R[t] = PSF[t] (*) (X[t] M[t])
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -124,10 +125,15 @@ def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]
     """
     radius = float(component.spatial.evaluation_radius.to_value("deg"))
     lon_0, lat_0 = (float(v) for v in grid.labels_to_lonlat(np.array(component.y), np.array(component.x)))
-    offset = (np.arange(_CLOUD_SAMPLES) + 0.5) / _CLOUD_SAMPLES * 2 - 1
-    v, u = (w.ravel() * radius for w in np.meshgrid(offset, offset, indexing="ij"))
-    lat = lat_0 + v
-    values = component.spatial.evaluate_lonlat(*rotate(lon_0 + u / np.cos(np.radians(lat)), lat, component.rotation))
+
+    def evaluate(function: Callable[..., Array], offset: Array) -> Array:
+        v, u = np.meshgrid(offset * radius, offset * radius, indexing="ij")
+        return function(*rotate(lon_0 + u / np.cos(np.radians(lat_0 + v)), lat_0 + v, component.rotation)).ravel()
+
+    spatial, edges = component.spatial, np.linspace(-1, 1, _CLOUD_SAMPLES + 1)
+    middle = (edges[1:] + edges[:-1]) / 2
+    v, u = (w.ravel() for w in np.meshgrid(middle * radius, middle * radius, indexing="ij"))
+    values = evaluate(spatial.means, edges) if spatial.has_means else evaluate(spatial.evaluate_lonlat, middle)
     total = values.sum()
     if total <= 0:
         return [(1.0, component)]

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from xgamma.coords import SkyGrid, projection
 from xgamma.kernels import radial
 
-__all__ = ["Window", "around", "on_plane", "outer_lonlat", "pixel_sizes", "pixel_steps", "profile_integrals"]
+__all__ = [
+    "Window",
+    "around",
+    "mesh_lonlat",
+    "on_plane",
+    "outer_lonlat",
+    "pixel_sizes",
+    "pixel_steps",
+    "profile_integrals",
+]
 
 Array = NDArray[np.float64]
 
@@ -51,9 +60,9 @@ class Window:
         """Centres of the pixels, or of their equal parts, along y and x."""
         return _centres(self.y_0, self.y_1, oversampling), _centres(self.x_0, self.x_1, oversampling)
 
-    def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Edges of the pixels along y and x."""
-        return np.arange(self.y_0, self.y_1 + 1.0) - 0.5, np.arange(self.x_0, self.x_1 + 1.0) - 0.5
+    def edges(self, oversampling: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Edges of the pixels, or of their equal parts, along y and x."""
+        return _edges(self.y_0, self.y_1, oversampling), _edges(self.x_0, self.x_1, oversampling)
 
     @classmethod
     def of(cls, y: NDArray[np.int64], x: NDArray[np.int64]) -> Window:
@@ -63,6 +72,10 @@ class Window:
 
 def _centres(start: int, stop: int, oversampling: int) -> NDArray[np.float64]:
     return start - 0.5 + (np.arange((stop - start) * oversampling) + 0.5) / oversampling
+
+
+def _edges(start: int, stop: int, oversampling: int) -> NDArray[np.float64]:
+    return start - 0.5 + np.arange((stop - start) * oversampling + 1) / oversampling
 
 
 def around(y: float, x: float, steps: tuple[float, float], radius: float) -> Window:
@@ -136,6 +149,11 @@ def outer_lonlat(grid: SkyGrid, labels_y: Array, labels_x: Array) -> tuple[Array
     lon, _ = grid.labels_to_lonlat(np.array(row), labels_x[None, :])
     _, lat = grid.labels_to_lonlat(labels_y[:, None], np.array(column))
     return lon, lat
+
+
+def mesh_lonlat(grid: SkyGrid, labels_y: Array, labels_x: Array) -> tuple[Array, Array]:
+    """Return longitude and latitude in deg at the outer product of labels, shapes (y, x); nan off the projection."""
+    return grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
 
 
 def on_plane(grid: SkyGrid, labels_y: Array, labels_x: Array, y: float, x: float) -> tuple[Array, Array]:
