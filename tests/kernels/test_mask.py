@@ -31,7 +31,8 @@ def test_adding_is_adding_what_is_zero_outside(dtype, shape):
     values = rng.integers(0, 100, shape).astype(dtype)
     scale = rng.integers(1, 3, (shape[0], *(1,) * (len(shape) - 1))).astype(dtype)
     total = np.promote_types(np.dtype(dtype).newbyteorder("="), "i4")
-    for mask in (None, rng.random(shape) > 0.5, rng.random((1, *shape[1:])) > 0.5):
+    for some in (None, shape, (1, *shape[1:]), scale.shape):
+        mask = None if some is None else rng.random(some) > 0.5
         for factor in (None, scale):
             part = values if factor is None else values * factor
             expected = zero_outside(part, np.True_ if mask is None else mask).astype(total)
@@ -50,8 +51,10 @@ def test_adding_what_is_not_finite(bad):
     for first in (False, True):
         for finite, end in ((False, bad), (True, 0)):
             found = np.zeros((2, 3))
-            add_inside(found, [(values, mask, None)], first=first, finite=finite)
-            np.testing.assert_array_equal(found, [[1, 0, 1], [1, 0, end]])
+            for factor in (None, np.array([[1.0]])):
+                found[...] = 0
+                add_inside(found, [(values, mask, factor)], first=first, finite=finite)
+                np.testing.assert_array_equal(found, [[1, 0, 1], [1, 0, end]])
         found = np.zeros((2, 3))
         add_inside(found, [(values, None, None)], first=first, finite=True)
         np.testing.assert_array_equal(found, [[1, 0, 1], [1, 1, 0]])

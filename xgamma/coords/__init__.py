@@ -7,7 +7,8 @@ from xgamma.coords.energies import energy_edges
 from xgamma.coords.fixed_grid import FixedGrid
 from xgamma.coords.grid_map import from_grid, lonlat, solid_angle
 from xgamma.coords.labels import LabelError
-from xgamma.coords.skygrid import GridNames, SkyGrid, suffixes
+from xgamma.coords.names import GridNames, suffixes
+from xgamma.coords.skygrid import SkyGrid
 from xgamma.coords.wcs_index import WcsIndex
 
 __all__ = [

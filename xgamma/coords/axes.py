@@ -13,7 +13,7 @@ import xarray as xr
 from xgamma.coords.labels import parse_unit, plain_variable, to_number, to_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
 __all__ = ["RTOL", "Axis", "slack"]
 
@@ -150,7 +150,9 @@ class Axis:
         return cls(name, values, lower, upper, unit, interp, "center")  # type: ignore[arg-type]
 
     @classmethod
-    def from_dataset(cls, obj: xr.Dataset | xr.DataArray, name: Hashable) -> Axis:
+    def from_dataset(
+        cls, obj: xr.Dataset | xr.DataArray, name: Hashable, indexes: Mapping[Any, Any] | None = None
+    ) -> Axis:
         """Return an axis of a dataset or an array.
 
         Parameters
@@ -159,15 +161,17 @@ class Axis:
             Decoded, or plain with the coordinates ``name``, ``name_min`` and ``name_max``.
         name : str
             Name of the axis, such as ``energy_true``.
+        indexes : mapping, optional
+            What ``obj.xindexes`` is, which xarray makes anew whenever it is asked.
 
         Raises
         ------
         ValueError
             If the axis or what belongs to it is missing or damaged.
         """
-        index = obj.xindexes.get(name)
-        if isinstance(getattr(index, "axis", None), Axis):
-            return index.axis  # type: ignore[union-attr]
+        axis = getattr((obj.xindexes if indexes is None else indexes).get(name), "axis", None)
+        if isinstance(axis, cls):
+            return axis
         if name not in obj.coords:
             raise ValueError(f"there is no axis {name!r} here: the coordinates are {sorted(map(str, obj.coords))}")
         parts = [obj.coords[name]]
@@ -202,7 +206,9 @@ class Axis:
         if self.size < 2:
             return True
         ends, starts = (self.upper, self.lower) if self.center[1] > self.center[0] else (self.lower, self.upper)
-        return bool(np.all(np.abs(ends[:-1] - starts[1:]) <= slack(self)[1:]))
+        gaps = ends[:-1] - starts[1:]
+        # edges that were made as one list are the same numbers
+        return not gaps.any() or bool(np.all(np.abs(gaps) <= slack(self)[1:]))
 
     @property
     def edges(self) -> np.ndarray:

@@ -22,15 +22,30 @@ def cutout_box(
 ) -> tuple[Box, tuple[float, float]]:
     """Return the labels of a cutout: those of its first row and column, and of the ones after its last.
 
-    The rectangle is that of `astropy.nddata.Cutout2D`. With mode ``partial`` it may reach beyond the map.
-    `SkyGrid.cutout_slices` tells the parameters and errors.
+    Parameters
+    ----------
+    grid : SkyGrid
+        The map.
+    position : SkyCoord
+        Middle of the cutout, in any frame.
+    width : angle or pair of angles
+        Extent in longitude and latitude.
+    mode : {"trim", "partial", "strict"}
+        What to do where the cutout reaches beyond the map: keep what is on it, keep what is not as well, or raise.
+    min_npix : int
+        The least width in pixels.
 
     Returns
     -------
     ((start, stop), (start, stop))
-        Labels of rows and of columns.
+        Labels of rows and of columns, those of `astropy.nddata.Cutout2D`.
     (y, x)
         Labels of the position.
+
+    Raises
+    ------
+    ValueError
+        If the cutout misses the map or falls into a gap of it, or is not wholly inside with ``strict``.
     """
     from astropy.nddata import NoOverlapError, PartialOverlapError, overlap_slices
 

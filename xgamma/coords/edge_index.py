@@ -32,14 +32,15 @@ class EdgeIndex(PandasIndex):
         The bins.
     dim : str, optional
         The dim, where it is not named as the axis.
+    index : pandas.Index, optional
+        That of the centres, where there is one already.
     """
 
     axis: Axis
 
-    def __init__(self, axis: Axis, dim: Hashable | None = None):
-        super().__init__(
-            pd.Index(axis.center, name=axis.name), axis.name if dim is None else dim, np.dtype(float), fastpath=True
-        )
+    def __init__(self, axis: Axis, dim: Hashable | None = None, index: pd.Index | None = None):
+        index = pd.Index(axis.center, name=axis.name) if index is None else index
+        super().__init__(index, axis.name if dim is None else dim, np.dtype(float), fastpath=True)
         self.axis = axis
 
     @classmethod
@@ -80,7 +81,8 @@ class EdgeIndex(PandasIndex):
         return self[indexer]
 
     def __getitem__(self, indexer: Any) -> EdgeIndex:
-        return self._with(self.axis.take(indexer))
+        part = self.index[indexer] if isinstance(indexer, slice) else None
+        return type(self)(self.axis.take(indexer), self.dim, part)
 
     def sel(self, labels: dict[Any, Any], method: str | None = None, tolerance: Any = None) -> IndexSelResult:
         """Return the positions of bins, as the class describes.

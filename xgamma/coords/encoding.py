@@ -11,7 +11,8 @@ from xgamma.coords.axes import Axis
 from xgamma.coords.edge_index import EdgeIndex
 from xgamma.coords.grid_map import lonlat_data
 from xgamma.coords.labels import parse_unit
-from xgamma.coords.skygrid import GridNames, SkyGrid, suffixes
+from xgamma.coords.names import GridNames, suffixes
+from xgamma.coords.skygrid import SkyGrid
 from xgamma.coords.wcs_index import WcsIndex
 from xgamma.schema import AXES, SUFFIXES, base_name
 

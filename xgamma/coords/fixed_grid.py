@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,18 +15,6 @@ from xgamma.coords.skygrid import SkyGrid
 __all__ = ["FixedGrid"]
 
 
-@dataclass(frozen=True)
-class _Projection:
-    """The part of an astropy WCS that transforms positions."""
-
-    wcs: Wcsprm
-
-    def wcs_world2pix(self, lon: np.ndarray, lat: np.ndarray, origin: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return pixel coordinates, as the method of an astropy WCS does."""
-        pixel = self.wcs.s2p(np.stack([lon, lat], axis=-1), origin)["pixcrd"]
-        return pixel[:, 0], pixel[:, 1]
-
-
 class FixedGrid(SkyGrid):
     """A grid for many transformations of few positions, for which setting up a WCS would take most of the time.
 
@@ -36,7 +23,7 @@ class FixedGrid(SkyGrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "_projection", super().wcs.wcs)
+        object.__setattr__(self, "_projection", super().prm)
         object.__setattr__(self, "_celestial", celestial_frame(self.keywords))
 
     @classmethod
@@ -45,13 +32,13 @@ class FixedGrid(SkyGrid):
         return cls(grid.keywords, grid.y, grid.x)
 
     @property
-    def wcs(self) -> Any:
-        """What transforms positions."""
+    def prm(self) -> Wcsprm:
+        """What transforms positions: a copy of the projection."""
         part = copy.copy(self._projection)  # type: ignore[attr-defined]
         if self.proj in CYLINDRICAL:
             # Copies lose this setting: pixels more than half a turn from the reference point are on the sky.
             part.bounds_check(False, True)
-        return _Projection(part)
+        return part
 
     def position(self, lon: Any, lat: Any) -> SkyCoord:
         """Return the SkyCoord of longitudes and latitudes in degrees in the frame of the map."""

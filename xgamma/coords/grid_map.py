@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.coords.skygrid import GridNames, SkyGrid
+from xgamma.coords.names import GridNames
+from xgamma.coords.skygrid import SkyGrid
 from xgamma.schema import SUFFIXES
 
 __all__ = ["from_grid", "lonlat", "solid_angle"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy.wcs import WCS
+from astropy.wcs import Wcsprm
 
 from xgamma.coords.keywords import CYLINDRICAL
 
@@ -13,18 +13,17 @@ _PIECE = 2**18
 """Number of positions that go through wcslib at once; it needs some 150 bytes for each."""
 
 
-def is_straight(wcs: WCS) -> bool:
+def is_straight(prm: Wcsprm) -> bool:
     """Whether native longitude is the celestial one, counted from CRVAL1: a cylinder along the equator."""
-    part = wcs.wcs
-    return part.ctype[0][5:] in CYLINDRICAL and part.crval[1] == 0 and part.latpole == 90 and part.lonpole == 0
+    return prm.ctype[0][5:] in CYLINDRICAL and prm.crval[1] == 0 and prm.latpole == 90 and prm.lonpole == 0
 
 
-def is_separable(wcs: WCS) -> bool:
+def is_separable(prm: Wcsprm) -> bool:
     """Whether longitude depends on x alone and latitude on y alone."""
-    return is_straight(wcs) and np.array_equal(wcs.wcs.get_pc(), np.eye(2))
+    return is_straight(prm) and np.array_equal(prm.get_pc(), np.eye(2))
 
 
-def to_lonlat(wcs: WCS, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def to_lonlat(prm: Wcsprm, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return longitude and latitude in degrees at labels, which broadcast; nan off the projection.
 
     Longitudes are continuous: they lie within CRVAL1 +- 180, and run on beyond that on a cylinder along the equator.
@@ -34,11 +33,11 @@ def to_lonlat(wcs: WCS, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     if not y.size:
         return lon, lat
     flat_y, flat_x, flat_lon, flat_lat = y.reshape(-1), x.reshape(-1), lon.reshape(-1), lat.reshape(-1)
-    reference, straight = wcs.wcs.crval[0], is_straight(wcs)
-    cylinder = wcs.wcs.ctype[0][5:] in CYLINDRICAL
+    reference, straight = prm.crval[0], is_straight(prm)
+    cylinder = prm.ctype[0][5:] in CYLINDRICAL
     for start in range(0, y.size, _PIECE):
         part = slice(start, start + _PIECE)
-        native = wcs.wcs.p2s(np.stack([flat_x[part], flat_y[part]], axis=-1), 0)
+        native = prm.p2s(np.stack([flat_x[part], flat_y[part]], axis=-1), 0)
         world = native["world"]
         near = reference + native["phi"] if straight else reference
         flat_lon[part] = world[:, 0] + 360 * np.round((near - world[:, 0]) / 360)
@@ -52,7 +51,7 @@ def to_lonlat(wcs: WCS, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     return lon, lat
 
 
-def to_labels(wcs: WCS, lon: np.ndarray, lat: np.ndarray, near: float) -> tuple[np.ndarray, np.ndarray]:
+def to_labels(prm: Wcsprm, lon: np.ndarray, lat: np.ndarray, near: float) -> tuple[np.ndarray, np.ndarray]:
     """Return fractional labels y, x of positions in degrees, nan where the projection has none.
 
     Where x repeats after a turn, the one nearest to `near` is meant.
@@ -61,47 +60,47 @@ def to_labels(wcs: WCS, lon: np.ndarray, lat: np.ndarray, near: float) -> tuple[
     y, x = np.full(lon.shape, np.nan), np.full(lon.shape, np.nan)
     finite = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lat) <= 90)
     if finite.any():
-        x[finite], y[finite] = wcs.wcs_world2pix(lon[finite], lat[finite], 0)
-    if is_separable(wcs):
-        turn = 360 / abs(wcs.wcs.get_cdelt()[0])
+        x[finite], y[finite] = prm.s2p(np.stack([lon[finite], lat[finite]], axis=-1), 0)["pixcrd"].T
+    if is_separable(prm):
+        turn = 360 / abs(prm.get_cdelt()[0])
         x = x + turn * np.round((near - x) / turn)
     return y, x
 
 
-def grid_lonlat(wcs: WCS, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def grid_lonlat(prm: Wcsprm, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return longitude and latitude (y, x) at the labels of rows and columns."""
     shape = (y.size, x.size)
-    if 0 in shape or not is_separable(wcs):
-        return to_lonlat(wcs, y[:, None].astype(float), x[None, :].astype(float))
+    if 0 in shape or not is_separable(prm):
+        return to_lonlat(prm, y[:, None].astype(float), x[None, :].astype(float))
     # latitudes are valid at any x and the other way round, if the other label is one of the grid
-    lon, _ = to_lonlat(wcs, np.zeros(()), x.astype(float))
-    _, lat = to_lonlat(wcs, y.astype(float), np.zeros(()))
+    lon, _ = to_lonlat(prm, np.zeros(()), x.astype(float))
+    _, lat = to_lonlat(prm, y.astype(float), np.zeros(()))
     # a row beyond a pole has no longitude either
     full_lon = np.where(np.isnan(lat)[:, None], np.nan, lon)
     return full_lon, np.broadcast_to(lat[:, None], shape).copy()
 
 
-def solid_angle(wcs: WCS, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def solid_angle(prm: Wcsprm, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the solid angle (y, x) in sr of the pixels at the labels of rows and columns."""
-    if wcs.wcs.ctype[0][5:] == "CAR" and np.array_equal(wcs.wcs.get_pc(), np.eye(2)):
-        return _solid_angle_car(wcs, y, x)
+    if prm.ctype[0][5:] == "CAR" and np.array_equal(prm.get_pc(), np.eye(2)):
+        return _solid_angle_car(prm, y, x)
     area = np.empty((y.size, x.size))
     rows = max(1, _PIECE // max(x.size, 1))
     for start in range(0, y.size, rows):
         part = slice(start, start + rows)
-        area[part] = _quadrangle(wcs, y[part, None].astype(float), x[None, :].astype(float), 1.0)
+        area[part] = _quadrangle(prm, y[part, None].astype(float), x[None, :].astype(float), 1.0)
     bad = np.argwhere(np.isnan(area))
     if bad.size:
         # at the rim a corner may be off the projection while the middle is not
         rows_bad, cols_bad = bad.T
-        area[rows_bad, cols_bad] = _quadrangle(wcs, y[rows_bad].astype(float), x[cols_bad].astype(float), 1e-3)
+        area[rows_bad, cols_bad] = _quadrangle(prm, y[rows_bad].astype(float), x[cols_bad].astype(float), 1e-3)
     return area
 
 
-def _solid_angle_car(wcs: WCS, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _solid_angle_car(prm: Wcsprm, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the area between native meridians and parallels: the difference of the sines of the latitudes."""
-    dx, dy = np.radians(wcs.wcs.get_cdelt())
-    middle = dy * (y + 1 - wcs.wcs.crpix[1])
+    dx, dy = np.radians(prm.get_cdelt())
+    middle = dy * (y + 1 - prm.crpix[1])
     lower, upper = (
         np.clip(middle - abs(dy) / 2, -np.pi / 2, np.pi / 2),
         np.clip(middle + abs(dy) / 2, -np.pi / 2, np.pi / 2),
@@ -112,11 +111,11 @@ def _solid_angle_car(wcs: WCS, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.repeat(rows[:, None], x.size, axis=1)
 
 
-def _quadrangle(wcs: WCS, y: np.ndarray, x: np.ndarray, size: float) -> np.ndarray:
+def _quadrangle(prm: Wcsprm, y: np.ndarray, x: np.ndarray, size: float) -> np.ndarray:
     """Return the area in pixels of the great-circle quadrangle of `size` pixels about a label, scaled to one pixel."""
     half = size / 2
     corners = [
-        _vectors(*to_lonlat(wcs, y + dy, x + dx))
+        _vectors(*to_lonlat(prm, y + dy, x + dx))
         for dy, dx in ((-half, -half), (-half, half), (half, half), (half, -half))
     ]
     return (_triangle(*corners[:3]) + _triangle(corners[0], corners[2], corners[3])) / size**2

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from astropy.coordinates import SkyCoord
-from astropy.wcs import WCS
+from astropy.wcs import WCS, Wcsprm
 from astropy.wcs.utils import celestial_frame_to_wcs
 from xarray.indexes import PandasIndex
 
 from xgamma.coords import projection
 from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.keywords import (
+    build_prm,
     build_wcs,
     canonical,
     celestial_frame,
@@ -27,19 +28,9 @@ from xgamma.coords.keywords import (
     wcs_keywords,
 )
 from xgamma.coords.labels import pair_of_degrees, plain_variable
-from xgamma.schema import SUFFIXES
+from xgamma.coords.names import GridNames, suffixes
 
-__all__ = ["GridNames", "SkyGrid", "suffixes"]
-
-
-@dataclass(frozen=True)
-class GridNames:
-    """Names of the dims and coordinates of the sky grid with a suffix."""
-
-    suffix: str = ""
-
-    def __getitem__(self, name: str) -> str:
-        return f"{name}_{self.suffix}" if self.suffix else name
+__all__ = ["SkyGrid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +85,7 @@ class SkyGrid:
                 raise ValueError("the WCS does not know the shape of its array: give shape=(ny, nx)")
             shape = wcs.celestial.array_shape
         keys, (shift_x, shift_y) = canonical(wcs_keywords(wcs))
-        build_wcs(keys)
+        build_prm(keys)
         return cls(keys, np.arange(shape[0]) - shift_y, np.arange(shape[1]) - shift_x)
 
     @classmethod
@@ -107,11 +98,13 @@ class SkyGrid:
             If keywords are missing or damaged, or labels are no integers.
         """
         grid = cls(keywords, y, x)
-        build_wcs(grid.keywords)
+        build_prm(grid.keywords)
         return grid
 
     @classmethod
-    def from_dataset(cls, obj: xr.Dataset | xr.DataArray, suffix: str = "") -> SkyGrid:
+    def from_dataset(
+        cls, obj: xr.Dataset | xr.DataArray, suffix: str = "", indexes: Mapping[Any, Any] | None = None
+    ) -> SkyGrid:
         """Return the grid of a dataset or an array.
 
         Parameters
@@ -120,6 +113,8 @@ class SkyGrid:
             Decoded, or plain with the coordinates ``wcs``, ``y`` and ``x``.
         suffix : str
             Which of its grids, such as ``psf``.
+        indexes : mapping, optional
+            What ``obj.xindexes`` is, which xarray makes anew whenever it is asked.
 
         Raises
         ------
@@ -127,7 +122,7 @@ class SkyGrid:
             If there is no such grid, or a part of it is missing or damaged.
         """
         names = GridNames(suffix)
-        indexes = obj.xindexes
+        indexes = obj.xindexes if indexes is None else indexes
         grid = getattr(indexes.get(names["lon"]), "grid", None)
         if isinstance(grid, cls):
             for key in ("y", "x"):
@@ -149,6 +144,12 @@ class SkyGrid:
             return cls.from_keywords(obj[names["wcs"]].attrs, obj[names["y"]].to_numpy(), obj[names["x"]].to_numpy())
         except ValueError as error:
             raise ValueError(f"the sky grid of coordinate {names['wcs']!r} is damaged: {error}") from error
+
+    @classmethod
+    def all_of(cls, obj: xr.Dataset | xr.DataArray, *needed: str) -> dict[str, SkyGrid]:
+        """Return the grids of a dataset or an array by suffix, those that are needed first; see `from_dataset`."""
+        indexes = obj.xindexes
+        return {s: cls.from_dataset(obj, s, indexes) for s in dict.fromkeys((*needed, *suffixes(obj)))}
 
     @classmethod
     def create(
@@ -206,6 +207,11 @@ class SkyGrid:
     def wcs(self) -> WCS:
         """The canonical WCS, built anew: pixel coordinates counted from zero are labels."""
         return build_wcs(self.keywords)
+
+    @property
+    def prm(self) -> Wcsprm:
+        """What transforms positions in the canonical WCS, built anew."""
+        return build_prm(self.keywords)
 
     @property
     def frame(self) -> str:
@@ -268,24 +274,33 @@ class SkyGrid:
 
     def isel(self, y: Any = slice(None), x: Any = slice(None)) -> SkyGrid:
         """Return the grid of some rows and columns, by slices or one-dimensional arrays of positions."""
-        return SkyGrid(self.keywords, self.y[y], self.x[x])
+        if not (isinstance(y, slice) and isinstance(x, slice)):
+            return SkyGrid(self.keywords, self.y[y], self.x[x])
+        # a part of a grid that was checked needs no check
+        part = object.__new__(SkyGrid)
+        for key, value in (("keywords", self.keywords), ("y", self.y[y]), ("x", self.x[x])):
+            object.__setattr__(part, key, value)
+        return part
 
     def labels_to_lonlat(self, y: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude in degrees at labels (fractions allowed), which broadcast.
 
         Longitudes are continuous over the map; positions off the projection are nan.
         """
-        return projection.to_lonlat(self.wcs, np.asarray(y, dtype=float), np.asarray(x, dtype=float))
+        return projection.to_lonlat(self.prm, np.asarray(y, dtype=float), np.asarray(x, dtype=float))
 
     def lonlat_to_labels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return fractional labels y, x of positions in degrees in the frame of the map, nan where it has none."""
         near = float(self.x.min() + self.x.max()) / 2 if self.x.size else 0.0
-        return projection.to_labels(self.wcs, np.asarray(lon, dtype=float), np.asarray(lat, dtype=float), near)
+        return projection.to_labels(self.prm, np.asarray(lon, dtype=float), np.asarray(lat, dtype=float), near)
 
     def position_to_labels(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """Return fractional labels y, x of a position in any frame."""
         # a SkyCoord would bring an equinox of its own along
-        sky = position.frame.transform_to(celestial_frame(self.keywords)).spherical
+        frame = position.frame
+        if frame.name != self.frame or frame.name not in ("galactic", "icrs"):
+            frame = frame.transform_to(celestial_frame(self.keywords))
+        sky = frame.spherical
         return self.lonlat_to_labels(sky.lon.deg, sky.lat.deg)
 
     def labels_of(self, other: SkyGrid, y: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -300,7 +315,7 @@ class SkyGrid:
 
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude (y, x) of the pixel centres in degrees."""
-        return projection.grid_lonlat(self.wcs, self.y, self.x)
+        return projection.grid_lonlat(self.prm, self.y, self.x)
 
     def solid_angle(self) -> np.ndarray:
         """Return the solid angle (y, x) of each pixel in sr, nan off the projection.
@@ -308,7 +323,7 @@ class SkyGrid:
         The area is that of the pixel itself, also where neighbours were left out. It is exact for CAR and TAN and
         follows from great circles through the corners for others.
         """
-        return projection.solid_angle(self.wcs, self.y, self.x)
+        return projection.solid_angle(self.prm, self.y, self.x)
 
     def fits_keywords(self) -> dict[str, float | str]:
         """Return the FITS keywords with CRPIX counted in this array.
@@ -346,28 +361,9 @@ class SkyGrid:
     def cutout_slices(
         self, position: SkyCoord, width: Any, mode: str = "trim", min_npix: int = 1
     ) -> tuple[slice, slice]:
-        """Return which rows and columns a cutout holds: the pixels of `astropy.nddata.Cutout2D`.
+        """Return which rows and columns a cutout holds, see `xgamma.coords.cutout.cutout_box`.
 
-        Parameters
-        ----------
-        position : SkyCoord
-            Middle of the cutout, in any frame.
-        width : angle or pair of angles
-            Extent in longitude and latitude.
-        mode : {"trim", "partial", "strict"}
-            What to do where the cutout reaches beyond the map: keep what is on it (``trim``, ``partial``) or raise.
-        min_npix : int
-            The least width in pixels.
-
-        Returns
-        -------
-        slice_y, slice_x : slice
-            Positions in the array. Of a map with gaps, the pixels that are left inside the cutout.
-
-        Raises
-        ------
-        ValueError
-            If the cutout misses the map, or is not wholly inside with ``strict``.
+        Of a map with gaps these are the pixels that are left inside the cutout.
         """
         return positions_in_box(self, cutout_box(self, position, width, mode, min_npix)[0])
 
@@ -393,8 +389,3 @@ def _labels(values: Any, name: str) -> np.ndarray:
     array = array.astype(np.int64)
     array.flags.writeable = False
     return array
-
-
-def suffixes(obj: xr.Dataset | xr.DataArray) -> tuple[str, ...]:
-    """Return the suffixes of the sky grids that are present: ``""`` for that of the counts, ``"psf"`` and so on."""
-    return tuple(s for s in ("", *SUFFIXES) if GridNames(s)["y"] in obj.dims and GridNames(s)["x"] in obj.dims)

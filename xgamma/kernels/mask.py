@@ -62,41 +62,49 @@ def add_inside(total: NDArray[Any], parts: Sequence[Part], first: bool = False, 
     step = max(1, _BLOCK // max(1, total[:1].size))
     # outside of the mask there may be infinities
     with np.errstate(invalid="ignore"):
+        products = [_folded(part, total.dtype) for part in parts] if first else []
         for start in range(0, len(total), step):
             block = slice(start, start + step)
-            cut = [_cut(part, block) for part in parts]
             if first:
-                _sum(total[block], cut)
+                _fill(total[block], [_cut(part, block) for part in products])
                 # one look at the sum tells that none of the parts holds anything else
-                if total.dtype.kind == "f" and not np.isfinite(total[block]).all():
-                    total[block] = 0
-                    _add_chosen(total[block], cut, finite)
-            else:
-                _add_chosen(total[block], cut, finite)
+                if total.dtype.kind != "f" or np.isfinite(total[block]).all():
+                    continue
+                total[block] = 0
+            _add_chosen(total[block], [_cut(part, block) for part in parts], finite)
+
+
+def _folded(part: Part, dtype: np.dtype[Any]) -> Part:
+    """Return a part with mask and factor in one, where that is smaller than the values."""
+    values, mask, scale = part
+    if mask is None or np.broadcast(mask, mask if scale is None else scale).size == values.size:
+        return part
+    # products with booleans take longer than those with numbers
+    return values, None, mask.astype(dtype) if scale is None else scale * mask
 
 
 def _cut(part: Part, block: slice) -> Part:
     values, mask, scale = part
-    values = values[block]
-    if scale is not None:
-        values = values * (scale if len(scale) == 1 else scale[block])
-    return values, mask if mask is None or len(mask) == 1 else mask[block], None
+    mask, scale = (v if v is None or len(v) == 1 else v[block] for v in (mask, scale))
+    return values[block], mask, scale
 
 
-def _sum(out: NDArray[Any], parts: Sequence[Part]) -> None:
-    """Fill an array with the sum of products of values and masks."""
-    for number, (values, mask, _) in enumerate(parts):
-        if number == 0 and mask is not None and values.dtype == out.dtype:
-            np.multiply(values, mask, out=out)
+def _fill(out: NDArray[Any], parts: Sequence[Part]) -> None:
+    """Fill an array with the sum of products of values, masks and factors."""
+    for number, (values, mask, scale) in enumerate(parts):
+        values, last = (values, mask) if scale is None else (values if mask is None else values * mask, scale)
+        if number == 0 and last is not None and np.result_type(values, last) == out.dtype:
+            np.multiply(values, last, out=out)
         elif number == 0:
-            out[...] = values if mask is None else values * mask
+            out[...] = values if last is None else values * last
         else:
-            out += values if mask is None else values * mask
+            out += values if last is None else values * last
 
 
 def _add_chosen(out: NDArray[Any], parts: Sequence[Part], finite: bool) -> None:
     """Add values inside of masks to an array, whatever the others are."""
-    for values, mask, _ in parts:
+    for values, mask, scale in parts:
+        values = values if scale is None else values * scale
         product = values if mask is None else values * mask
         if values.dtype.kind == "f" and not np.isfinite(product).all():
             inside = np.ones((1,) * values.ndim, dtype=bool) if mask is None else mask

@@ -141,11 +141,11 @@ def outer_lonlat(grid: SkyGrid, labels_y: Array, labels_x: Array) -> tuple[Array
     Where longitude depends on x alone and latitude on y alone, these are a row and a column; nan off the projection in
     one of them at least.
     """
-    wcs = grid.wcs
-    if not projection.is_separable(wcs):
+    prm = grid.prm
+    if not projection.is_separable(prm):
         return grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
     # Each along a line through the reference point, which is on the sky.
-    column, row = wcs.wcs.crpix - 1
+    column, row = prm.crpix - 1
     lon, _ = grid.labels_to_lonlat(np.array(row), labels_x[None, :])
     _, lat = grid.labels_to_lonlat(labels_y[:, None], np.array(column))
     return lon, lat

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.coords import Axis, SkyGrid, suffixes
+from xgamma.coords import Axis, SkyGrid
 from xgamma.reduce.rebuild import grid_dims
 from xgamma.schema import AXES, base_name
 
@@ -59,19 +59,20 @@ def same_axes(datasets: Sequence[xr.Dataset]) -> None:
         Where they differ, or an axis was lost; the dataset and the axis are named.
     """
     for number, ds in enumerate(datasets):
-        single = [key for key, v in ds.coords.variables.items() if base_name(str(key)) in AXES and not v.dims]
+        single = [key for key, v in ds.coords.variables.items() if not v.dims and base_name(str(key)) in AXES]
         if single:
             raise ValueError(
                 f"{_name(ds, number)} has a single {single[0]!r} without the dim, and cannot be added: select one bin "
                 f"with a list such as isel({single[0]}=[0]), which keeps it"
             )
-    first = datasets[0]
-    axes = {str(dim): Axis.from_dataset(first, dim) for dim in first.dims if base_name(str(dim)) in AXES}
+    first, indexes = datasets[0], datasets[0].xindexes
+    axes = {str(dim): Axis.from_dataset(first, dim, indexes) for dim in first.dims if base_name(str(dim)) in AXES}
     for number, ds in enumerate(datasets[1:], start=1):
+        indexes = ds.xindexes
         for dim, mine in axes.items():
             if dim not in ds.dims:
                 raise ValueError(f"{_name(ds, number)} has no dim {dim!r}, which {_name(first, 0)} has: both need it")
-            theirs = Axis.from_dataset(ds, dim)
+            theirs = Axis.from_dataset(ds, dim, indexes)
             if not mine.matches(theirs.to(mine.unit)):
                 raise ValueError(
                     f"axis {dim!r} of {_name(ds, number)} has other bins than that of {_name(first, 0)}, "
@@ -83,7 +84,7 @@ def same_axes(datasets: Sequence[xr.Dataset]) -> None:
 
 def own_grids(datasets: Sequence[xr.Dataset]) -> list[Grids]:
     """Return the grids of each dataset."""
-    return [{suffix: SkyGrid.from_dataset(ds, suffix) for suffix in suffixes(ds)} for ds in datasets]
+    return [SkyGrid.all_of(ds) for ds in datasets]
 
 
 def common_grids(datasets: Sequence[xr.Dataset], own: Sequence[Grids]) -> dict[str, SkyGrid]:

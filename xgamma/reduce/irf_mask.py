@@ -92,4 +92,4 @@ def _position(labels: NDArray[np.int64], wanted: NDArray[np.float64]) -> NDArray
     order = np.argsort(labels, kind="stable")
     ascending = labels[order]
     middles = (ascending[1:] + ascending[:-1]) / 2
-    return order[np.searchsorted(middles, np.nan_to_num(wanted, nan=float(ascending[0])))]
+    return order[np.searchsorted(middles, np.where(np.isnan(wanted), ascending[0], wanted))]

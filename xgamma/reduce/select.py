@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from astropy.coordinates import SkyCoord
 
-from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
+from xgamma.coords import Axis, GridNames, SkyGrid
 from xgamma.coords.cutout import cutout_box, positions_in_box
 from xgamma.coords.labels import pair_of_degrees
 from xgamma.coords.plane import labels_on_plane
@@ -52,8 +52,8 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
     ValueError
         If there is no map, the rectangle misses it, or is not wholly inside with ``strict``.
     """
-    grids = _shared({s: SkyGrid.from_dataset(ds, s) for s in dict.fromkeys(("", *suffixes(ds)))})
-    found = {suffix: cutout_box(grids[suffix], position, width, mode) for suffix in grids if suffix in _MAPS}
+    grids, extent = _shared(SkyGrid.all_of(ds, "")), pair_of_degrees(width, "width")
+    found = {suffix: cutout_box(grids[suffix], position, extent, mode) for suffix in grids if suffix in _MAPS}
     boxes, (_, middle) = {suffix: box for suffix, (box, _) in found.items()}, found[""]
     rows, columns = positions_in_box(grids[""], boxes[""])
     left = grids[""].y[rows], grids[""].x[columns]
@@ -73,8 +73,8 @@ def cutout(ds: xr.Dataset, position: SkyCoord, width: Any, mode: str = "trim", n
         for suffix, ((bottom, top), (start, stop)) in boxes.items():
             whole = SkyGrid(grids[suffix].keywords, np.arange(bottom, top), np.arange(start, stop))
             part = _fill(part, whole, suffix)
-    lon, lat = pair_of_degrees(width, "width")
-    where = f"{position.to_string('decimal', precision=6)} {position.frame.name}"
+    sky, (lon, lat) = position.spherical, extent
+    where = f"{sky.lon.deg:.6f} {sky.lat.deg:.6f} {position.frame.name}"
     return record(part, f"cutout(position={where!r}, width=({lon:.6g}, {lat:.6g}) deg, mode={mode!r})", name)
 
 

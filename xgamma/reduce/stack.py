@@ -147,15 +147,17 @@ def _stacked(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     variables.update(sums)
     variables.update(_times(datasets))
     for key, variable in first.data_vars.variables.items():
-        if key in variables and set(variable.dims) == set(variables[key].dims):
+        dims = variables[key].dims if key in variables else variable.dims
+        if dims != variable.dims and set(dims) == set(variable.dims):
             variables[key] = variables[key].transpose(*variable.dims)
     changed = {s: grid for s, grid in grids.items() if not grid.equals(own[0][s])}
     meta = concat_meta(datasets)
     gone = [str(dim) for dim in first.dims if dim == "gti"]
     out = rebuild(first, variables, grids=changed, gone=gone, attrs={} if meta is None else {"meta": meta})
     # sums have whole energies: edges of bins that were cut would contradict them, positions do not
-    edges = {key: v for key, v in out.coords.variables.items() if key not in out.xindexes}
-    cut = {key: v.chunk(dict.fromkeys(v.dims, -1)) for key, v in edges.items() if _is_lazy(v)}
+    indexed = out.xindexes
+    edges = {key: v for key, v in out.coords.variables.items() if key not in indexed and _is_lazy(v)}
+    cut = {key: v.chunk(dict.fromkeys(v.dims, -1)) for key, v in edges.items()}
     return out.assign_coords(cut) if cut else out
 
 
