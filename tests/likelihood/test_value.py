@@ -64,6 +64,22 @@ def test_shapes(shape):
     agree(ds, [model, background(ds)], moves)
 
 
+@pytest.mark.parametrize("shape", ["gauss", "disk", "shell"])
+@pytest.mark.parametrize("sky", ["TAN", "wrap"])
+def test_sizes(sky, shape):
+    """Shapes that shrink, grow a little, and grow beyond what was set up for them, some of them over the rim."""
+    ds = map_dataset(**SKIES[sky], npix=(24, 22))
+    at = place(ds, 4.0, -3.0)
+    spatial, name = {
+        "gauss": (xm.GaussianSpatialModel(**at, sigma="0.2 deg"), "sigma"),
+        "disk": (xm.DiskSpatialModel(**at, r_0="0.6 deg"), "r_0"),
+        "shell": (xm.ShellSpatialModel(**at, radius="0.5 deg", width="0.11 deg"), "radius"),
+    }[shape]
+    size = spatial.values[name]
+    moves = [{f"source.{name}": (factor - 1) * size} for factor in (0.4, 0.9, 1.01, 1.1, 1.14, 1.5)]
+    agree(ds, [xm.SkyModel(spectrum(), spatial, name="source"), background(ds)], moves)
+
+
 @pytest.mark.parametrize("irf", ["exposure", "psf", "edisp"])
 @pytest.mark.parametrize("kind", ["point", "gauss"])
 def test_apply_irf(irf, kind):

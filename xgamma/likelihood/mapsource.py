@@ -277,7 +277,7 @@ class MapSource:
     def _items(self, model: Any, like: list[Placed] | None = None) -> list[Placed]:
         """Components of a spatial model, on the windows of others that are given."""
         assert self.payload is not None and self.bins.grid is not None
-        if model.evaluation_radius is None:
+        if model.radius_deg is None:
             # Emission of all the sky stays on its tiles.
             return [replace(item, component=replace(item.component, spatial=model)) for item in self.items]
         if like is None:

@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 
 _GROWTH = 1.15
 """By which factor a model may grow before it is evaluated anew on a window of its own."""
+_STEP = 1.02
+"""By which factor it may grow before it needs transforms of the largest size."""
 _ROUNDINGS = 3
 """Largest error of an exposure, in units of the precision of the numbers in which it is stored."""
 _MOST = 4_000_000
@@ -41,6 +43,22 @@ class Shape:
 
     source: Window
     target: Window
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """Transforms of the PSF.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Size of the images that are transformed.
+    kernels : ndarray, shape (frequency y, energy_true, frequency x)
+        Of the PSF on fine pixels.
+    """
+
+    size: tuple[int, int]
+    kernels: NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -63,8 +81,8 @@ class ShapeWindow:
         Bins that it reaches, and their places among rows, energies and columns of the target.
     bare : ndarray of int
         Which of them have no background.
-    inside : ndarray
-        The mask on rows, energies and columns of the target, as numbers.
+    seen : ndarray, shape (energy_true, fine pixel)
+        Counts inside the mask for a unit of flux in a fine pixel of the source.
     nodes : tuple of ndarray
         Longitudes and latitudes in the frame of the model where it is integrated: corners of the fine pixels where it
         has a formula for their means; for a circular Gaussian, haversines.
@@ -72,10 +90,10 @@ class ShapeWindow:
         Solid angle of each node's share of a fine pixel.
     shares, basis : ndarray, shape (energy_true, r) and (y, r, x)
         Exposure as combinations of a few images on fine pixels.
-    kernels : ndarray, shape (frequency y, energy_true, frequency x)
-        Transforms of the PSF.
-    size : tuple of int
-        Size of the images that are transformed.
+    half : tuple of int
+        Reach of the PSF in pixels along y and x.
+    transforms : tuple of Transforms
+        The smallest first.
     edisp : ndarray, shape (energy_true, energy)
         Energy dispersion.
     """
@@ -89,19 +107,19 @@ class ShapeWindow:
     bins: NDArray[np.intp]
     place: NDArray[np.intp]
     bare: NDArray[np.intp]
-    inside: Array
+    seen: Array
     nodes: tuple[Array, ...]
     weight: Array
     shares: Array
     basis: Array
-    kernels: NDArray[np.complex128]
-    size: tuple[int, int]
+    half: tuple[int, int]
+    transforms: tuple[Transforms, ...]
     edisp: Array
 
     def shape(self, model: Any) -> Shape | None:
         """Find the windows of a model; None where it has to be evaluated anew."""
         component = self.component
-        radius = float(model.evaluation_radius.to_value("deg"))
+        radius = model.radius_deg
         if radius > _GROWTH * self.radius or (len(self.nodes) == 1 and model.values["e"] != 0):
             return None
         steps = component.y, component.x, component.steps
@@ -112,16 +130,20 @@ class ShapeWindow:
     def counts(self, model: Any, shape: Shape, fluxes: Array) -> tuple[Array, Array]:
         """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
         whole, factor, k = self.component.target, self.plan.factor, len(fluxes)
-        transform = forward_rows(self.basis * self._image(model, shape.source)[:, None], self.size)
+        fine = _within(shape.source, self.component.source, factor)
+        image = self._image(model, shape.source, fine)
+        need = [n + 2 * half * factor for n, half in zip(image.shape, self.half, strict=True)]
+        found = next(t for t in self.transforms if need[0] <= t.size[0] and need[1] <= t.size[1])
+        transform = forward_rows(self.basis[fine[0], :, fine[1]] * image[:, None], found.size)
         # r: image, t: true energy, m: flux and energy; frequencies along x are pairs of real numbers. One product for
         # each frequency along y: those of all at once wake other threads, which takes ever so long where they are busy.
         mixed = (self.shares @ transform.view(np.float64)).view(np.complex128)
-        mixed *= self.kernels
+        mixed *= found.kernels
         weights = (fluxes[:, None] * self.edisp.T).reshape(-1, len(self.edisp))
         combined = (weights @ mixed.view(np.float64)).view(np.complex128)
-        inner = shape.target & whole & shape.source.grow(*self.plan.half)
-        start = self.component.source.grow(*self.plan.half)
-        out = backward_rows(combined, self.size, *_within(inner, start, factor))
+        blurred = shape.source.grow(*self.half)
+        inner = blurred & whole
+        out = backward_rows(combined, found.size, *_within(inner, blurred, factor))
         if self.bare.size:
             noise = ROUNDING * np.abs(out).max(axis=(0, 2), initial=0.0)
             out[np.abs(out) <= noise[:, None]] = 0.0
@@ -134,23 +156,23 @@ class ShapeWindow:
             full[to_y, :, to_x] = out
             out = full
         images = np.ascontiguousarray(out.reshape(out.shape[0], k, -1, out.shape[2]).swapaxes(0, 1)).reshape(k, -1)
-        total = np.array([np.einsum("i,i", image, self.inside) for image in images])
+        largest = np.zeros(self.weight.shape)
+        largest[fine] = image
+        total = fluxes @ np.einsum("ti,i->t", self.seen, largest.ravel())
         return images.take(self.place, axis=1).T, total
 
-    def _image(self, model: Any, source: Window) -> Array:
-        """Integrals of a model over fine pixels of the largest window; 0 outside of its own one."""
-        parts, factor = 2 * self.plan.parts, self.plan.factor
-        fine = _within(source, self.component.source, factor)
-        out = np.zeros(self.weight.shape)
+    def _image(self, model: Any, source: Window, fine: tuple[slice, slice]) -> Array:
+        """Integrals (y, x) of a model over fine pixels of its window, which lie there in the largest one."""
+        parts, (rows, columns) = 2 * self.plan.parts, fine
         if model.has_means:
-            corners = tuple(slice(part.start, part.stop + 1) for part in fine)
-            out[fine] = model.means(*(part[corners] for part in self.nodes)) * self.weight[fine]
-            return out
-        inside = _within(source, self.component.source, factor * parts)
-        nodes = [part[inside] for part in self.nodes]
-        values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
-        out[fine] = np.nan_to_num(block_sum(values, parts)) * self.weight[fine]
-        return out
+            corners = tuple(slice(part.start, part.stop + 1) for part in (rows, columns))
+            values = model.means(*(part[corners] for part in self.nodes))
+        else:
+            inside = _within(source, self.component.source, self.plan.factor * parts)
+            nodes = [part[inside] for part in self.nodes]
+            values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
+            values = np.nan_to_num(block_sum(values, parts), copy=False)
+        return np.asarray(values * self.weight[fine])
 
 
 def _within(part: Window, whole: Window, factor: int) -> tuple[slice, slice]:
@@ -179,7 +201,7 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
 
     assert bins.grid is not None
     grid, component = bins.grid, payload.component
-    radius = float(model.evaluation_radius.to_value("deg"))
+    radius = model.radius_deg
     steps = component.y, component.x, component.steps
     source = around(*steps, _GROWTH * radius)
     target = around(*steps, _GROWTH * radius + reach)
@@ -194,12 +216,21 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     if plan.kind != "extended":
         return None
     factor, fine = plan.factor, plan.factor * plan.parts
-    shape = [n * factor for n in source.shape]
-    full = (n + 2 * half * factor for n, half in zip(shape, plan.half, strict=True))
-    # Transforms along y are those of complex numbers.
-    size = int(next_fast_len(next(full))), int(next_fast_len(next(full), real=True))
-    if len(profiles) * size[0] * (size[1] // 2 + 1) > _MOST:
+    kernels = psf_kernels(grid, plan, profiles, response.rad)
+    total = kernels.sum(axis=(1, 2), keepdims=True)
+    kernels /= np.where(total > 0, total, np.inf)
+    half = _reach(kernels, factor)
+    trim = [
+        slice((all_of - own) * factor, (all_of + own) * factor + 1) for all_of, own in zip(plan.half, half, strict=True)
+    ]
+    sizes = []
+    for window in (around(*steps, _STEP * radius), source):
+        full = [(n + 2 * own) * factor for n, own in zip(window.shape, half, strict=True)]
+        # Transforms along y are those of complex numbers.
+        sizes.append((int(next_fast_len(full[0])), int(next_fast_len(full[1], real=True))))
+    if sum(len(profiles) * rows * (columns // 2 + 1) for rows, columns in sizes) > _MOST:
         return None
+    kernels = kernels[:, trim[0], trim[1]].swapaxes(0, 1)
     index = bins.within(target)
     along_y, along_x, place_y, place_x = bins.slices(target)
     inside = np.zeros((target.shape[0], len(bins.inside), target.shape[1]))
@@ -213,13 +244,13 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     if model.tag[0] == "GaussianSpatialModel" and model.values["e"] == 0:
         nodes = (haversine(lon, lat, *model.position_lonlat),)
     area = np.repeat(np.repeat(solid_angles(grid, source), factor, axis=0), factor, axis=1)
-    shares, basis = np.ones((response.edisp.shape[0], 1)), np.ones((1, *shape))
+    shares, basis = np.ones((response.edisp.shape[0], 1)), np.ones((1, *area.shape))
     if component.use_exposure:
         stored = payload.variable.dtype
         exposure = item.exposure.at(grid, *source.labels(factor))
         shares, basis = _few_images(exposure, _ROUNDINGS * float(np.finfo(stored).eps) if stored.kind == "f" else 0.0)
-    kernels = psf_kernels(grid, plan, profiles, response.rad)
-    total = kernels.sum(axis=(1, 2), keepdims=True)
+    transforms = tuple(Transforms(size, forward_rows(kernels, size)) for size in dict.fromkeys(sizes))
+    exposed = shares @ basis.reshape(len(basis), -1)
     return ShapeWindow(
         component=replace(component, source=source, target=target),
         radius=radius,
@@ -232,15 +263,40 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
             (bins.y[index] - target.y_0, bins.e[index], bins.x[index] - target.x_0), inside.shape
         ),
         bare=np.flatnonzero(bins.bare[index]),
-        inside=inside.ravel(),
+        seen=_seen(inside, target, source, half, factor, response.edisp, transforms[-1]) * exposed,
         nodes=nodes,
         weight=area / (factor if model.has_means else 2 * fine) ** 2,
         shares=shares,
         basis=np.ascontiguousarray(basis.swapaxes(0, 1)),
-        kernels=forward_rows(kernels.swapaxes(0, 1) / np.where(total > 0, total, np.inf).swapaxes(0, 1), size),
-        size=size,
+        half=half,
+        transforms=transforms,
         edisp=response.edisp,
     )
+
+
+def _seen(
+    inside: Array, target: Window, source: Window, half: tuple[int, int], factor: int, edisp: Array, last: Transforms
+) -> Array:
+    """Share of the flux of each fine pixel of a source that ends inside of a mask (y, energy, x) of its target.
+
+    The mask is convolved with the mirrored PSF. Result shape (energy_true, fine pixel).
+    """
+    blurred = source.grow(*half)
+    mask = np.zeros((blurred.shape[0], len(edisp), blurred.shape[1]))
+    part = target & blurred
+    to, of = _within(part, blurred, 1), _within(part, target, 1)
+    mask[to[0], :, to[1]] = edisp @ inside[of[0], :, of[1]]
+    transform = forward_rows(mask.repeat(factor, axis=0).repeat(factor, axis=2), last.size) * last.kernels.conj()
+    ny, nx = (n * factor for n in source.shape)
+    return backward_rows(transform, last.size, slice(ny), slice(nx)).swapaxes(0, 1).reshape(len(edisp), -1)
+
+
+def _reach(kernels: Array, factor: int) -> tuple[int, int]:
+    """How many pixels of so many fine ones kernels (n, y, x) reach along y and x."""
+    some: NDArray[np.bool_] = np.any(kernels != 0, axis=0)
+    lines = some.any(axis=1), some.any(axis=0)
+    y, x = (np.abs(np.flatnonzero(line) - line.size // 2).max(initial=0) for line in lines)
+    return -(-int(y) // factor), -(-int(x) // factor)
 
 
 def _few_images(exposure: Array, tolerance: float) -> tuple[Array, Array]:

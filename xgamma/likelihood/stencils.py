@@ -26,7 +26,7 @@ def stencils(part: Part, pixel: float, x: Array, model: Any, which: NDArray[np.b
 
     Steps are a small part of a pixel, or of what is smaller of a model, as the edge of a disk.
     """
-    most = min(pixel, model.scale.to_value("deg") or pixel)
+    most = min(pixel, model.scale_deg or pixel)
     out = []
     for free in part.free:
         if which is not None and not which[free.slot]:

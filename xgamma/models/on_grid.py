@@ -54,7 +54,7 @@ def evaluate_geom(model: SpatialModel, geom: Any, energy: Any = None) -> xr.Data
     at = None if energy is None else np.ravel(energies(energy))
     if at is not None and at.size != 1:
         raise ValueError(f"energy holds {at.size} values: a map shows a spatial model at one")
-    values = _point(model, grid) if model.scale == 0 and model.position is not None else _mean(model, grid, at)
+    values = _point(model, grid) if model.scale_deg == 0 and model.position is not None else _mean(model, grid, at)
     array = xr.DataArray(values, grid.to_coords(), dims=("y", "x"), name="spatial_model")
     return array.assign_attrs(units=model.unit.to_string("fits"))
 
@@ -80,11 +80,11 @@ def _grid_of(geom: Any) -> SkyGrid:
 def _around(model: SpatialModel) -> SkyGrid:
     from xgamma.coords import SkyGrid
 
-    radius = model.evaluation_radius
+    radius = model.radius_deg
     if radius is None or model.position is None:
         raise ValueError(f"{type(model).__name__} has no size of its own: pass geom, such as ds.counts")
-    half = _MARGIN * max(float(radius.to_value("deg")), _NARROWEST)
-    n = _SHOWN if radius.value else _SHOWN_POINT
+    half = _MARGIN * max(radius, _NARROWEST)
+    n = _SHOWN if radius else _SHOWN_POINT
     return SkyGrid.create(model.position, binsz=2 * half / n, frame=model.frame, proj="TAN", shape=(n, n))
 
 
@@ -98,7 +98,7 @@ def _point(model: SpatialModel, grid: SkyGrid) -> np.ndarray:
 def _mean(model: SpatialModel, grid: SkyGrid, energy: Any) -> np.ndarray:
     if model.has_means:
         return _exact_mean(model, grid)
-    scale = float(model.scale.to_value("deg"))
+    scale = model.scale_deg
     steps = int(np.clip(np.ceil(2 * max(grid.pixel_scale) / scale), 1, _FINEST)) if scale > 0 else _FINEST
     offsets = (np.arange(steps) + 0.5) / steps - 0.5
     total = np.zeros(grid.shape)

@@ -33,15 +33,15 @@ class _Annular(PositionedSpatialModel):
         raise TypeError(f"{type(self).__name__} is not a shell of its own")
 
     @property
-    def evaluation_radius(self) -> u.Quantity:
+    def radius_deg(self) -> float:
         """The outer radius."""
-        return u.Quantity(self._radii_deg()[1], "deg")
+        return self._radii_deg()[1]
 
     @property
-    def scale(self) -> u.Quantity:
+    def scale_deg(self) -> float:
         """Thickness of the shell."""
         inner, outer = self._radii_deg()
-        return u.Quantity(outer - inner, "deg")
+        return outer - inner
 
     def means(self, lon: Any, lat: Any) -> np.ndarray:
         """Return the means over the cells of a mesh, see `xgamma.models.SpatialModel.means`."""

@@ -42,14 +42,14 @@ class PointSpatialModel(PositionedSpatialModel):
     tag = ("PointSpatialModel", "point")
 
     @property
-    def evaluation_radius(self) -> u.Quantity:
+    def radius_deg(self) -> float:
         """Always 0 deg."""
-        return u.Quantity(0.0, "deg")
+        return 0.0
 
     @property
-    def scale(self) -> u.Quantity:
+    def scale_deg(self) -> float:
         """Always 0 deg."""
-        return u.Quantity(0.0, "deg")
+        return 0.0
 
     def _evaluate(self, lon: np.ndarray, lat: np.ndarray, energy: Any, **values: Any) -> np.ndarray:
         raise TypeError("PointSpatialModel has no value at a direction; take its position")
@@ -102,14 +102,14 @@ class GaussianSpatialModel(_Elongated):
     phi = Declared(0.0, "deg", min=-180.0, max=180.0, frozen=True)
 
     @property
-    def evaluation_radius(self) -> u.Quantity:
+    def radius_deg(self) -> float:
         """Five sigma, beyond which lies a share of 4e-6."""
-        return u.Quantity(5 * self._axes_deg[0], "deg")
+        return 5 * self._axes_deg[0]
 
     @property
-    def scale(self) -> u.Quantity:
+    def scale_deg(self) -> float:
         """Sigma of the minor axis."""
-        return u.Quantity(self._axes_deg[1], "deg")
+        return self._axes_deg[1]
 
     def _evaluate(
         self,
@@ -163,15 +163,15 @@ class GeneralizedGaussianSpatialModel(_Elongated):
     phi = Declared(0.0, "deg", min=-180.0, max=180.0, frozen=True)
 
     @property
-    def evaluation_radius(self) -> u.Quantity:
+    def radius_deg(self) -> float:
         """``r_0 (1 + 8 eta)``."""
-        return u.Quantity(self._axes_deg[0] * (1 + 8 * self._parameters["eta"].canonical_value), "deg")
+        return self._axes_deg[0] * (1 + 8 * self._parameters["eta"].canonical_value)
 
     @property
-    def scale(self) -> u.Quantity:
+    def scale_deg(self) -> float:
         """Width of the edge for a small ``eta``, of the cusp for a large one, along the minor axis."""
         eta = self._parameters["eta"].canonical_value
-        return u.Quantity(self._axes_deg[1] * max(min(eta, 1 - eta), 0.1 * eta), "deg")
+        return self._axes_deg[1] * max(min(eta, 1 - eta), 0.1 * eta)
 
     def _evaluate(
         self,
@@ -212,14 +212,14 @@ class DiskSpatialModel(_Elongated):
     edge_width = Declared(0.01, min=0.0, max=1.0, frozen=True)
 
     @property
-    def evaluation_radius(self) -> u.Quantity:
+    def radius_deg(self) -> float:
         """A tenth more than the radius with its edge."""
-        return u.Quantity(1.1 * self._axes_deg[0] * (1 + self._parameters["edge_width"].canonical_value), "deg")
+        return 1.1 * self._axes_deg[0] * (1 + self._parameters["edge_width"].canonical_value)
 
     @property
-    def scale(self) -> u.Quantity:
+    def scale_deg(self) -> float:
         """Width of the edge along the minor axis."""
-        return u.Quantity(self._axes_deg[1] * self._parameters["edge_width"].canonical_value, "deg")
+        return self._axes_deg[1] * self._parameters["edge_width"].canonical_value
 
     def _evaluate(
         self,

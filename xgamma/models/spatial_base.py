@@ -91,14 +91,25 @@ class SpatialModel(ModelBase):
         return None
 
     @property
+    def radius_deg(self) -> float | None:
+        """The `evaluation_radius` in degrees."""
+        return None
+
+    @property
+    def scale_deg(self) -> float:
+        """The `scale` in degrees."""
+        return 180.0
+
+    @property
     def evaluation_radius(self) -> u.Quantity | None:
         """Angle from the centre beyond which the model is zero or negligible, None for the whole sky."""
-        return None
+        radius = self.radius_deg
+        return None if radius is None else u.Quantity(radius, "deg")
 
     @property
     def scale(self) -> u.Quantity:
         """The smallest angle on which the model changes; to integrate it take steps that are smaller."""
-        return u.Quantity(180.0, "deg")
+        return u.Quantity(self.scale_deg, "deg")
 
     def evaluate_lonlat(self, lon: Any, lat: Any, energy: Any = None, **values: Any) -> np.ndarray:
         """Return the values of the model.

@@ -127,17 +127,17 @@ class TemplateSpatialModel(PositionedSpatialModel):
         return self.map.energy is not None
 
     @property
-    def evaluation_radius(self) -> u.Quantity | None:
+    def radius_deg(self) -> float | None:
         """Distance of the farthest point of the map from its position, None beyond 90 deg."""
         lon, lat = self.map.corners()
         radius = np.degrees(np.max(separation(lon, lat, *self.map.centre)))
         # Points off the projection are those of a map of the whole sky.
-        return u.Quantity(radius, "deg") if radius < 90 else None
+        return radius if radius < 90 else None
 
     @property
-    def scale(self) -> u.Quantity:
+    def scale_deg(self) -> float:
         """The size of a pixel."""
-        return u.Quantity(self.map.pixel, "deg")
+        return self.map.pixel
 
     def _evaluate(self, lon: np.ndarray, lat: np.ndarray, energy: Any, *, lon_0: Any, lat_0: Any) -> np.ndarray:
         centre_lon, centre_lat = self.map.centre

@@ -82,11 +82,7 @@ class Component:
     @property
     def is_point(self) -> bool:
         """Whether the model is a point on the sky."""
-        return (
-            self.spatial is not None
-            and self.spatial.evaluation_radius is not None
-            and self.spatial.evaluation_radius.value == 0
-        )
+        return self.spatial is not None and self.spatial.radius_deg == 0
 
 
 @lru_cache(maxsize=16)
@@ -153,7 +149,7 @@ def components_with(axis: Axis, reach: float, grid: SkyGrid, model: SkyModel) ->
         "rotation": rotation_between(grid.frame, spatial.frame),
         **irf,
     }
-    components = _tiles if spatial.evaluation_radius is None else placed
+    components = _tiles if spatial.radius_deg is None else placed
     return components(grid, Window.of(grid.y, grid.x), reach if irf["use_psf"] else 0.0, common)
 
 
@@ -186,7 +182,7 @@ def placed(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -
     y, x = (float(v) for v in grid.lonlat_to_labels(*map(np.array, lonlat)))
     if not (np.isfinite(y) and np.isfinite(x)):
         return []
-    radius = float(spatial.evaluation_radius.to_value("deg"))
+    radius = spatial.radius_deg
     latitude = _native_latitude(grid, y)
     if latitude is not None and abs(latitude) > 90 - _FROM_POLE:
         # At the pole itself directions of rows and columns are undefined.

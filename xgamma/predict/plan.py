@@ -70,7 +70,7 @@ def planned(component: Component, width: float | None, rad: Array) -> Plan:
     place: dict[str, Any] = {"row": round(component.y), "column": round(component.x)}
     if width is None:
         return Plan("extended", parts=_parts(component, 1), **place)
-    need = _RESOLVED if component.spatial.scale.to_value("deg") >= max(steps) else _RESOLVED_SHARP
+    need = _RESOLVED if component.spatial.scale_deg >= max(steps) else _RESOLVED_SHARP
     wanted = int(np.ceil(need * np.radians(max(steps)) / width))
     size = component.source.shape[0] * component.source.shape[1]
     most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
@@ -87,9 +87,9 @@ def narrowest(profiles: Array, rad: Array) -> float:
 
 def _is_compact(component: Component, width: float) -> bool:
     """Whether a model is much smaller than a pixel and the PSF is not."""
-    radius = component.spatial.evaluation_radius
+    radius = component.spatial.radius_deg
     step = min(component.steps)
-    return radius is not None and radius.to_value("deg") < _COMPACT * step and width > np.radians(_RESOLVED * step)
+    return radius is not None and radius < _COMPACT * step and width > np.radians(_RESOLVED * step)
 
 
 def _parts(component: Component, factor: int) -> int:
@@ -102,4 +102,4 @@ def _parts(component: Component, factor: int) -> int:
     step = min(component.steps) / factor
     ny, nx = component.source.shape
     most = int(np.clip(np.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1, 32))
-    return int(np.clip(np.ceil(step / max(float(component.spatial.scale.to_value("deg")), 1e-9)), 1, most))
+    return int(np.clip(np.ceil(step / max(component.spatial.scale_deg, 1e-9)), 1, most))

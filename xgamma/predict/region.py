@@ -146,8 +146,7 @@ def _is_simple(ds: xr.Dataset, model: SkyModel, region: _Region) -> bool:
 
 
 def _is_point(model: SkyModel) -> bool:
-    radius = getattr(model.spatial_model, "evaluation_radius", None)
-    return radius is not None and radius == 0
+    return model.spatial_model is not None and model.spatial_model.radius_deg == 0
 
 
 def _spectrum(ds: xr.Dataset, model: SkyModel, axis: Axis, fraction: Any) -> Any:

@@ -161,7 +161,7 @@ class Payload:
         self.is_ascending = all((np.diff(labels) == 1).all() for labels in self.labels)
         # A source just outside a map spills into it, with the exposure at the edge; emission of all the sky is
         # predicted from the map alone, as nothing tells how it goes on.
-        whole_sky = component.spatial.evaluation_radius is None
+        whole_sky = component.spatial.radius_deg is None
         borders = [_border(labels) for labels in self.labels] if whole_sky else []
         self.border = tuple(limit for pair in borders for limit in pair) or (-np.inf, np.inf) * 2
         self.own_grid = shared.own_grid

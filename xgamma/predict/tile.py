@@ -123,7 +123,7 @@ def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]
     The Gauss-Hermite rule with three nodes along each principal axis: exact for a PSF that is a polynomial of fifth
     degree across a Gaussian model.
     """
-    radius = float(component.spatial.evaluation_radius.to_value("deg"))
+    radius = component.spatial.radius_deg
     lon_0, lat_0 = (float(v) for v in grid.labels_to_lonlat(np.array(component.y), np.array(component.x)))
 
     def evaluate(function: Callable[..., Array], offset: Array) -> Array:
