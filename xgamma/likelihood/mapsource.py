@@ -66,6 +66,8 @@ class MapSource:
         The components at these values.
     reduced : Spectrum or Linear
         The spectrum, as one number where no more is free.
+    shape : ndarray or None
+        What that number multiplies.
     fixed : Fixed
         Counts at these values.
     payload : Payload or None
@@ -90,6 +92,7 @@ class MapSource:
     start: dict[str, float]
     items: list[Placed]
     reduced: Spectrum | Linear
+    shape: Array | None
     fixed: Fixed
     payload: Payload | None
     lookups: Lookups | None
@@ -108,7 +111,7 @@ class MapSource:
         if still and not moving:
             return contribution(self.fixed, self.reduced, x, order)
         model = self.spatial.at(x)
-        flux, jacobian, bends = self.spectrum.expand(x, order) if order else (self.spectrum(x), np.zeros(0), [])
+        flux, jacobian, bends = self._flux(x, order)
         fluxes, unit = independent(np.stack([flux, *jacobian, *(row for *_, row in bends)]))
         evaluate: Callable[[Any, Array], Fixed]
         home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
@@ -146,6 +149,15 @@ class MapSource:
             home=home is not None or shape is not None,
             bounded=bool((fluxes[0] >= 0).all()),
         )
+
+    def _flux(self, x: Array, order: int) -> tuple[Array, Array, list[tuple[int, int, Array]]]:
+        """Flux in each true-energy bin with derivatives, see `Spectrum.expand`."""
+        if self.shape is None:
+            return (
+                self.spectrum.expand(x, order) if order else (self.spectrum(x), np.zeros((0, self.spectrum.size)), [])
+            )
+        slopes = self.reduced.jacobian(x) if order else np.zeros((0, 1))
+        return self.reduced(x) * self.shape, slopes * self.shape, []
 
     @property
     def shape_slots(self) -> tuple[int, ...]:
@@ -372,6 +384,7 @@ def map_source(
         start=spatial.values(x),
         items=items,
         reduced=reduced,
+        shape=shape,
         fixed=fixed,
         payload=payload,
         lookups=lookups if spatial.free else None,

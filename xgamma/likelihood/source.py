@@ -149,6 +149,8 @@ def moved_many(evaluate: Callable[[Array], Fixed], spectrum: Spectrum, x: Array)
 
 def independent(fluxes: Array) -> tuple[Array, Array]:
     """Return the first of some fluxes and those that are no multiple of one before, and the shares of these in all."""
+    if len(fluxes) == 1:
+        return fluxes, np.ones((1, 1))
     chosen: list[Array] = []
     shares = np.zeros((len(fluxes), len(fluxes)))
     for i, flux in enumerate(fluxes):
