@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def compiled(bins: Bins, items: list[Placed], energy_true: Array, fluxes: Array 
             matrix = weights_of(np.eye(ntrue) if fluxes is None else fluxes, edisp)
             images = item.counts(bins, energy_true, matrix, exact=True).reshape(k, nenergy, *window.shape)
             rows.append(images[:, e, y, x].T)
-            total += images[:, :, place_y][..., place_x].reshape(k, -1) @ inside.ravel()
+            total += _summed(images[:, :, place_y][..., place_x], inside)
             noise += item.rounding(bins, images, np.abs(matrix).reshape(ntrue, k, nenergy))
             out.append(Image(window, images))
         chosen.append(index)
@@ -121,5 +122,10 @@ def evaluated(
             part = images[:, :, place_y][..., place_x]
         chosen.append(index)
         rows.append(images[:, e, y, x].T)
-        total += part.reshape(k, -1) @ bins.inside[:, along_y, along_x].ravel()
+        total += _summed(part, bins.inside[:, along_y, along_x])
     return fixed_of(bins, np.concatenate(chosen), np.concatenate(rows), total)
+
+
+def _summed(images: Array, inside: NDArray[Any]) -> Array:
+    """Sum each of some images (k, energy, y, x) over the mask."""
+    return gram(images.reshape(len(images), -1).T, inside.reshape(-1, 1))[:, 0]
