@@ -81,4 +81,5 @@ def test_positions_are_rough():
     expected = differences(lik.gradient, lik.x0, 0.05 * unit) * np.outer(unit, unit)
     np.testing.assert_allclose(found.hessian * np.outer(unit, unit), expected, atol=5e-3)
     some = lik.expand(lik.x0, free=~found.rough)
-    assert not some.rough.any() and not some.gradient[found.rough].any()
+    np.testing.assert_array_equal(some.rough, found.rough)
+    assert not some.gradient[found.rough].any() and not some.hessian[found.rough].any()

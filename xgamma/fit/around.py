@@ -170,7 +170,7 @@ def best_of(fit: Any, models: Any = None, datasets: Any = None) -> Best:
     if not np.isfinite(stat):
         raise ValueError(f"The statistic is {stat} at the models' values: fit them first.")
     errors = likelihood.vector.error if not isinstance(fit, FitResult) else fit.errors
-    scale = np.where(np.nan_to_num(errors) > 0, errors, start_of(objective)[0].scale)
+    scale = np.where(np.nan_to_num(errors) > 0, errors, start_of(objective, lower, upper)[0].scale)
     matrix = hessian(objective, x, scale, lower, upper, np.ones(x.size, dtype=bool))
     bend = np.diag(matrix)
     scale = np.where(bend > 0, np.sqrt(2 / np.where(bend > 0, bend, 1.0)), scale)

@@ -66,7 +66,8 @@ def check_backend(name: str) -> None:
         If it is not.
     """
     module = BACKENDS[name].module
-    if sys.modules.get(module) is None and importlib.util.find_spec(module) is None:
+    known = module in _INSTALLED and sys.modules.get(module, module) is not None
+    if not known and importlib.util.find_spec(module) is None:
         raise ImportError(
             f"The backend '{name}' needs {module}, which is in the extra 'fit': pip install 'xgamma[fit]'. "
             "Fit(backend='scipy') does without it."
@@ -156,3 +157,5 @@ BACKENDS = {
     "scipy": Backend(_scipy, None, "scipy"),
 }
 """The minimisers by name."""
+_INSTALLED = frozenset(own.module for own in BACKENDS.values() if importlib.util.find_spec(own.module) is not None)
+"""What was there when this was imported, so that no fit has to look for it."""

@@ -28,6 +28,8 @@ _STALLED, _SMALL = 0.01, 1e-4
 sides."""
 _LAST = 4
 """Steps after such a small decrease is expected: two lead to a minimum that is smooth, and no number to another."""
+_HALVES = tuple(0.5**i for i in range(12))
+"""Parts of a step that are tried in turn."""
 _ROUNDING = 1e-9
 """Relative error of a statistic."""
 
@@ -105,10 +107,10 @@ def spectral(matrix: Array, like: Array) -> Spectral:
     like : ndarray, shape (k,)
         Sizes of the parameters, which tell a curvature from rounding.
     """
-    diagonal = np.diag(matrix)
+    diagonal = matrix.diagonal()
     known = np.abs(diagonal) * like**2 > 1e-9
     scale = np.where(known, np.sqrt(2 / np.where(known, np.abs(diagonal), 1.0)), 0.0)
-    values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
+    values, vectors = np.linalg.eigh(matrix * (scale[:, None] * scale))
     return Spectral(scale, values, vectors)
 
 
@@ -222,14 +224,15 @@ def approach(
         edm = -float(found.gradient @ move + 0.5 * move @ found.hessian @ move)
         if not edm > max(near, part * (first - found.value)):
             break
-        move *= min(1.0, float(np.min(most[move != 0] / np.abs(move[move != 0]), initial=1.0)))
+        moved = move != 0
+        move *= float((most[moved] / np.abs(move[moved])).min(initial=1.0))
         # The statistic falls ever more steeply towards zero, where a parabola leads far beyond.
-        bend = np.diag(found.hessian)
+        bend = found.hessian.diagonal()
         error = np.sqrt(2 / np.where(bend > 0, bend, np.inf))
         reach = np.where(np.isinf(most), np.maximum(np.abs(x), _ERRORS * error), np.inf)
-        move = np.clip(move, -reach, np.where(x >= 0, np.inf, reach))
-        for length in 0.5 ** np.arange(8):
-            new = np.clip(x + length * move, lower, upper)
+        move = _inside(move, -reach, np.where(x >= 0, np.inf, reach))
+        for length in _HALVES[:8]:
+            new = _inside(x + length * move, lower, upper)
             there = objective.expand(new, free)
             if there.value <= found.value and there.cut <= found.cut:
                 break
@@ -302,25 +305,32 @@ def descend(
 
 def _step(x: Array, slope: Array, matrix: Array, scale: Array, lower: Array, upper: Array, free: Flags) -> Array:
     """Return the step to the minimum of a parabola; parameters that would cross a limit stop there."""
-    free, move = free.copy(), np.zeros(x.size)
+    move = np.zeros(x.size)
     while free.any():
         use = np.flatnonzero(free)
-        pull = slope + matrix @ np.where(free, 0.0, move)
-        move[use] = -spectral(matrix[np.ix_(use, use)], scale[use]).inverse() @ pull[use]
-        crossed = free & ((x + move < lower) | (x + move > upper))
+        move[use] = 0.0
+        pull = slope + matrix @ move
+        move[use] = -spectral(matrix[use][:, use], scale[use]).inverse() @ pull[use]
+        new = x + move
+        crossed = free & ((new < lower) | (new > upper))
         if not crossed.any():
             break
-        move = np.where(crossed, np.clip(x + move, lower, upper) - x, move)
-        free &= ~crossed
+        move = np.where(crossed, _inside(new, lower, upper) - x, move)
+        free = free & ~crossed
     return move
+
+
+def _inside(x: Array, lower: Array, upper: Array) -> Array:
+    """Return the nearest values inside limits, as `numpy.clip` does for more of the time of a step."""
+    return np.minimum(np.maximum(x, lower), upper)
 
 
 def _search(
     objective: Objective, x: Array, stat: float, move: Array, lower: Array, upper: Array
 ) -> tuple[Array, float, Array, float] | None:
     """Return the first of shorter and shorter steps that does not go up."""
-    for part in 0.5 ** np.arange(12):
-        new = np.clip(x + part * move, lower, upper)
+    for part in _HALVES:
+        new = _inside(x + part * move, lower, upper)
         value, slope = objective.value_and_gradient(new)
         if value <= stat + _ROUNDING * max(1.0, abs(stat) * 1e-3):
             return new, value, slope, part
@@ -329,7 +339,7 @@ def _search(
 
 def _updated(matrix: Array, s: Array, y: Array, use: NDArray[np.intp]) -> Array:
     """Second derivatives after a step s that changed the gradient by y (the formula of BFGS)."""
-    s, y, part = s[use], y[use], matrix[np.ix_(use, use)]
+    s, y, part = s[use], y[use], matrix[use][:, use]
     along, bend = part @ s, float(s @ y)
     if bend <= 0 or float(s @ along) <= 0:
         return matrix

@@ -92,11 +92,10 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
             return _stopped(x, stat, f"Nothing was fitted: no parameter is free, and the statistic is {stat}.")
         return Solution(x, stat, np.zeros((0, 0)), True, f"Nothing was fitted: no parameter is free.{note}", 0.0)
     outcome, failure = Outcome(x, True, ""), ""
-    begin = np.clip(x, *limits_of(likelihood))
+    limits = limits_of(likelihood)
     check_backend(backend)
     try:
-        objective.value(begin)
-        start, known = _near(objective, *start_of(objective))
+        start, known = _near(objective, *start_of(objective, *limits))
         found = _refined(objective, start, start.x, known)
         if settings.strategy or settings.options or not _reached(found, start, settings):
             # From the nearest point, to which a minimiser may have to be led along a valley.
@@ -129,8 +128,8 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
     found: Expansion | None = known
     if norms.any() and not norms.all():
         x, there = approach(objective, x, most, *bounds, norms, near=_ROUGHLY, part=_ROUGH_PART, found=known)
-        # Only for these parameters were the derivatives taken that differences give.
-        found = None if known.rough.any() else there
+        # Those of positions and shapes were left out.
+        found = None if there.rough.any() else there
         lost = _faint(objective, movable, x, there, start, norms)
         if lost:
             x, found = placed(objective, start, most, x, lost), None
@@ -157,7 +156,7 @@ def _faint(
 def _errors(matrix: Array, scale: Array, free: NDArray[np.bool_]) -> Array:
     """Return standard errors of some parameters, all others being known; infinite where they are unknown."""
     use = np.flatnonzero(free)
-    parts, out = spectral(matrix[np.ix_(use, use)], scale[use]), np.full(scale.size, np.inf)
+    parts, out = spectral(matrix[use][:, use], scale[use]), np.full(scale.size, np.inf)
     unknown = (np.abs(parts.vectors[:, parts.flat | parts.falling]) > _SHARE).any(axis=1)
     out[use] = np.where(unknown, np.inf, np.sqrt(2 * np.diag(parts.inverse())))
     return out
@@ -166,7 +165,7 @@ def _errors(matrix: Array, scale: Array, free: NDArray[np.bool_]) -> Array:
 def _reached(found: Minimum, start: Start, settings: Settings) -> bool:
     """Whether Newton steps have ended in a minimum."""
     use = np.flatnonzero(~found.at_limit)
-    parts = spectral(found.hessian[np.ix_(use, use)], start.scale[use])
+    parts = spectral(found.hessian[use][:, use], start.scale[use])
     close = found.edm <= _CLOSE * max(settings.tolerance, 1e-3)
     return bool(close and np.isfinite(found.stat) and not (parts.flat | parts.falling).any())
 
@@ -207,7 +206,7 @@ def _judged(
     names = np.array(objective.names)
     use = np.flatnonzero(~found.at_limit)
     covariance = np.zeros((names.size, names.size))
-    parts = spectral(found.hessian[np.ix_(use, use)], start.scale[use])
+    parts = spectral(found.hessian[use][:, use], start.scale[use])
     covariance[np.ix_(use, use)] = 2 * parts.inverse()
     unknown = use[(np.abs(parts.vectors[:, parts.flat | parts.falling]) > _SHARE).any(axis=1)]
     for i in np.flatnonzero(found.at_limit):

@@ -97,15 +97,18 @@ def scales_of(names: Iterable[str]) -> NDArray[np.bool_]:
     return np.array([name.rpartition(".")[2] in _SCALES for name in names], dtype=bool)
 
 
-def start_of(objective: Objective) -> tuple[Start, Expansion]:
+def start_of(objective: Objective, lower: Array, upper: Array) -> tuple[Start, Expansion]:
     """Return values and scales with which to begin.
 
-    Scales are the curvature of the statistic along each parameter, as far as it agrees with what is plausible.
+    Scales are the curvature of the statistic along each parameter, as far as it agrees with what is plausible. Where
+    amplitudes or norms are free, which come first, that of positions and shapes is not taken.
 
     Parameters
     ----------
     objective : Objective
         The statistic.
+    lower, upper : ndarray, shape (parameter,)
+        The limits, see `limits_of`.
 
     Returns
     -------
@@ -116,14 +119,14 @@ def start_of(objective: Objective) -> tuple[Start, Expansion]:
     """
     likelihood = objective.likelihood
     vector = likelihood.vector
-    lower, upper = limits_of(likelihood)
     resolution = likelihood.resolution if np.isfinite(likelihood.resolution) else _RESOLUTION
     step = _steps(vector, resolution)
     width = upper - lower
     step = np.where(np.isfinite(width) & (width > 0), np.minimum(step, 0.1 * width), step)
     x = np.clip(vector.value, lower, upper)
     moved = tuple(name for name, a, b in zip(vector.names, x, vector.value, strict=True) if a != b)
-    found = objective.expand(x)
+    norms = scales_of(vector.names)
+    found = objective.expand(x, norms if norms.any() else None)
     return Start(x, scale_of(found.hessian, step), step, lower, upper, moved), found
 
 

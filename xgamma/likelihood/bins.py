@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class Bins:
         The mask.
     background : ndarray, shape (energy, y, x)
         The background of every bin.
+    every : bool
+        Whether bins without counts are kept, as statistics need that are no sums over bins.
     """
 
     n: Array
@@ -61,6 +63,7 @@ class Bins:
     columns: NDArray[np.int64]
     inside: NDArray[np.bool_]
     background: NDArray[Any]
+    every: bool
 
     @property
     def whole(self) -> Window:
@@ -71,6 +74,12 @@ class Bins:
     def full(self) -> Window:
         """The window of all pixels of the map."""
         return self.whole if self.grid is None else Window.of(self.grid.y, self.grid.x)
+
+    def only(self, some: NDArray[np.bool_]) -> Bins:
+        """Return some of the bins, with the sums as they are."""
+        if some.all():
+            return self
+        return replace(self, **{name: getattr(self, name)[some] for name in ("n", "b", "e", "y", "x", "bare")})
 
     def within(self, window: Window) -> NDArray[np.intp]:
         """Return the indices of the bins in a window."""
@@ -121,6 +130,7 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
     variables = ds.variables
     counts = variables["counts"]
     sky = {"y", "x"} <= set(counts.dims)
+    dims = ("energy", "y", "x") if sky else ("energy",)
     zero = np.zeros(1, dtype=np.int64)
     rows, columns = (variables[dim].values.copy() if sky else zero for dim in ("y", "x"))
     order = [None if (np.diff(labels) > 0).all() else np.argsort(labels, kind="stable") for labels in (rows, columns)]
@@ -129,8 +139,10 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
     def values(name: str) -> NDArray[Any]:
         """Values on all bins, labels ascending."""
         variable = variables[name]
-        full = variable.set_dims(counts.sizes) if set(variable.dims) < set(counts.dims) else variable
-        array = np.asarray(full.transpose(*(("energy", "y", "x") if sky else ("energy",))).values).reshape(shape)
+        if variable.dims != dims:
+            full = variable.set_dims(counts.sizes) if set(variable.dims) < set(counts.dims) else variable
+            variable = full.transpose(*dims)
+        array = np.asarray(variable.values).reshape(shape)
         for axis, chain in enumerate(order, start=1):
             array = array if chain is None else np.take(array, chain, axis=axis)
         return array
@@ -168,4 +180,5 @@ def bins_of(ds: xr.Dataset, every: bool = False, whole: SkyGrid | None = None) -
         columns=columns,
         inside=inside,
         background=background,
+        every=every,
     )

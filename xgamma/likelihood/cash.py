@@ -19,7 +19,7 @@ from xgamma.kernels.statistic import TRUNCATION
 from xgamma.likelihood.active import Active, Stack, active_of, places_of, stack_of
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
-from xgamma.likelihood.expansion import Expansion, add_bends
+from xgamma.likelihood.expansion import Expansion, add_bends, rough_of
 from xgamma.likelihood.many import DEEPEST, cash_many
 from xgamma.likelihood.source import Contribution
 from xgamma.likelihood.spectrum import SCALES, Spectrum
@@ -223,7 +223,7 @@ class CashTerm:
             return self._dense(x, 2, free)
         gradient, of_factor, of_parts = self._slopes(found, x)
         active, mu = found.active, found.mu
-        rough = np.zeros(x.size, dtype=bool)
+        rough = rough_of(self.sources, x.size)
         above = mu > TRUNCATION
         weight = np.where(above, active.n / np.where(above, mu, 1.0) ** 2, 0.0)
         sides: list[tuple[int, Array]] = []
@@ -237,7 +237,6 @@ class CashTerm:
                     sides.append((slot, _spread(part.fixed.matrix @ row, place, mu.size)))
             for slot, column, _ in part.moves:
                 sides.append((slot, _spread(column, place, mu.size)))
-                rough[slot] = True
             add_bends(out, part.bends, slope)
         if self.background is not None:
             _, rows, bends = self.background.expand(x, 2)

@@ -17,6 +17,7 @@ from xgamma.likelihood.fluxpoints import FLUX_FRAME
 from xgamma.likelihood.overflow import silent
 from xgamma.likelihood.parameters import Vector, joint_models, vector_of
 from xgamma.likelihood.points import named, points_of
+from xgamma.likelihood.spectrum import Spectrum
 from xgamma.likelihood.term import term_of
 from xgamma.likelihood.wstat import joined
 from xgamma.models import Models
@@ -90,7 +91,8 @@ class Likelihood:
             raise ValueError(f"Names of datasets must be unique, and '{twice[0]}' occurs more than once.")
         self._models = joint_models(items, models)
         self._vector = vector_of(self._models)
-        self._terms = tuple(_term(ds, self._models) for ds in items)
+        spectra: dict[Any, Spectrum] = {}
+        self._terms = tuple(_term(ds, self._models, spectra) for ds in items)
         self._joint = joined(self._terms)
         self._frames = tuple(_frame(ds) for ds in items)
         self._grids = tuple(SkyGrid.from_dataset(ds) if {"y", "x"} <= set(ds.dims) else None for ds in items)
@@ -252,8 +254,10 @@ class Likelihood:
         """
         values = self._vector.check(x)
         which = None if free is None else np.asarray(free, dtype=bool)
-        prior = self._vector.prior_expansion(values)
-        found = total([prior, *(term.expand(values, which) for term in self._joint)], values.size)
+        parts = [term.expand(values, which) for term in self._joint]
+        if any(prior is not None for prior in self._vector.priors):
+            parts.append(self._vector.prior_expansion(values))
+        found = total(parts, values.size)
         return found if found.value == found.value else replace(found, value=self._told(found.value, values))
 
     @silent
@@ -318,6 +322,6 @@ def _kept(ds: xr.Dataset, names: list[str]) -> tuple[dict[str, xr.Variable], dic
     return {name: variables[name].copy(deep=name not in own) for name in names}, own
 
 
-def _term(ds: xr.Dataset, models: Models) -> Any:
+def _term(ds: xr.Dataset, models: Models, spectra: dict[Any, Spectrum]) -> Any:
     """Compile a dataset: a lazy map chunk by chunk."""
-    return chunked_term(ds, models) if is_chunked(ds) else term_of(ds, models)
+    return chunked_term(ds, models) if is_chunked(ds) else term_of(ds, models, spectra=spectra)

@@ -132,13 +132,12 @@ def _deep(term: CashTerm, factor: Array, pairs: list[tuple[Contribution, Array]]
 
 def wstat_many(term: WstatTerm, x: Array) -> Array:
     """W statistic (point,) for parameter vectors (point, parameter)."""
-    out, some = np.empty(len(x)), term.alpha > 0
-    n, n_off, alpha = term.bins.n[some], term.n_off[some], term.alpha[some]
+    out = np.empty(len(x))
     for chosen, here in _blocks(x, term, term.bins.n.size):
         mu = np.zeros((chosen.size, term.bins.n.size))
         for part, coefficients, _ in (source.many(here) for source in term.sources):
             mu[:, part.fixed.bins] += _signal(part, coefficients)
-        out[chosen] = statistic.wstat(n, n_off, alpha, mu[:, some]).sum(axis=1)
+        out[chosen] = statistic.wstat(term.bins.n, term.n_off, term.alpha, mu).sum(axis=1)
     return out
 
 

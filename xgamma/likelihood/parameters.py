@@ -130,7 +130,7 @@ def vector_of(models: Models) -> Vector:
     ]
     return Vector(
         names=tuple(free.names),
-        units=tuple(p.unit.to_string("fits") if p.unit != "" else "" for p in free),
+        units=tuple(p.unit.to_string("fits") for p in free),
         value=np.array([p.value for p in free], dtype=np.float64),
         error=np.nan_to_num(np.array([p.error for p in free], dtype=np.float64)),
         lower=limits[0],

@@ -302,10 +302,16 @@ class RegionSource:
 
 def _region_fixed(bins: Bins, response: Array) -> Fixed:
     """Return counts for each of k numbers, given those (energy, k) in every energy."""
+    matrix = response[bins.e]
+    if bins.every:
+        # Nothing is left for sums over other bins; and a region knows no rounding, so that none is bare.
+        k, none = response.shape[1], np.zeros(0, dtype=np.intp)
+        zero = np.zeros((k, len(response)))
+        return Fixed(np.arange(bins.n.size), np.asfortranarray(matrix), np.zeros(k), zero, none, none, zero)
     inside, background = bins.inside[:, 0, 0], bins.background[:, 0, 0].astype(np.float64)
     ratio = np.divide(response.T, background, out=np.full(response.shape[::-1], np.inf), where=background > 0)
     worst = np.where(inside & (response.T > 0), ratio, 0.0)
-    return fixed_of(bins, np.arange(bins.n.size), response[bins.e], response[inside].sum(axis=0), worst)
+    return fixed_of(bins, np.arange(bins.n.size), matrix, response[inside].sum(axis=0), worst)
 
 
 def region_source(

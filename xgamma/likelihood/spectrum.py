@@ -80,8 +80,8 @@ class Spectrum:
     def many(self, values: dict[str, Array]) -> Array:
         """Value in each bin (last dim) for arrays of parameters, given by name in the units of the model."""
         out = self._evaluate({name: np.asarray(value)[..., None] for name, value in values.items()})
-        shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()), ())
-        return np.broadcast_to(out, (*shape, self.size))
+        shape = *np.broadcast_shapes(*(np.shape(value) for value in values.values()), ()), self.size
+        return out if out.shape == shape else np.broadcast_to(out, shape)
 
     def rows(self, x: Array) -> Array:
         """Value in each bin (point, bin) for parameter vectors (point, parameter)."""

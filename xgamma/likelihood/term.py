@@ -19,7 +19,7 @@ from xgamma.likelihood.mapsource import map_source
 from xgamma.likelihood.parameters import part_of
 from xgamma.likelihood.source import region_source
 from xgamma.likelihood.spectrum import Spectrum
-from xgamma.likelihood.wstat import wstat_term
+from xgamma.likelihood.wstat import WstatTerm, off_of
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.predict import models_for
 from xgamma.predict.response import Responses
@@ -29,7 +29,13 @@ from xgamma.statistic import stat_type
 __all__ = ["term_of"]
 
 
-def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None, whole: SkyGrid | None = None) -> Any:
+def term_of(
+    ds: xr.Dataset,
+    models: Models,
+    responses: xr.Dataset | None = None,
+    whole: SkyGrid | None = None,
+    spectra: dict[Any, Spectrum] | None = None,
+) -> Any:
     """Compile a dataset.
 
     Parameters
@@ -43,6 +49,8 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         What holds the exposure, PSF and energy dispersion, by default `ds`.
     whole : SkyGrid, optional
         Grid of the map of which `ds` is a chunk.
+    spectra : dict, optional
+        Where to keep spectra, which datasets with the same true energies share.
 
     Returns
     -------
@@ -63,6 +71,8 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
     responses = ds if responses is None else responses
     on_off = stat_type(ds) == "wstat"
     bins = bins_of(ds, every=on_off, whole=whole)
+    if on_off:
+        bins, n_off, alpha = off_of(ds, name, bins)
     sources = [model for model in chosen if isinstance(model, SkyModel)]
     if sources and "exposure" not in responses:
         raise ValueError(f"Dataset '{name}' has no variable 'exposure', which models need to predict counts.")
@@ -73,11 +83,14 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         axis = Axis.from_dataset(responses, "energy_true")
         to_tev = parse_unit(axis.unit, "axis 'energy_true'").to(u.TeV)
         lower, upper = axis.lower * to_tev, axis.upper * to_tev
+    spectra = {} if spectra is None else spectra
     compiled: list[Any] = []
     images: list[list[Image]] = []
     shared: Responses | None = None
     for model in sources:
-        spectrum = Spectrum(part_of(model.spectral_model, slots), lower, upper).scaled()
+        key = id(model.spectral_model), lower.tobytes(), upper.tobytes()
+        spectrum = spectra.get(key) or Spectrum(part_of(model.spectral_model, slots), lower, upper).scaled()
+        spectra[key] = spectrum
         if bins.grid is None:
             spatial = None if model.spatial_model is None else part_of(model.spatial_model, slots)
             compiled.append(region_source(responses, bins, model, spectrum, spatial, x))
@@ -93,7 +106,7 @@ def term_of(ds: xr.Dataset, models: Models, responses: xr.Dataset | None = None,
         compiled.append(one)
         images.append(seen)
     if on_off:
-        return wstat_term(ds, name, bins, tuple(compiled))
+        return WstatTerm(name, bins, tuple(compiled), n_off, alpha)
     scaling = [model for model in chosen if isinstance(model, FoVBackgroundModel)]
     if len(scaling) > 1:
         raise ValueError(

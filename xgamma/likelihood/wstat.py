@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import statistic
 from xgamma.likelihood.bins import Bins
-from xgamma.likelihood.expansion import Expansion, add_bends
+from xgamma.likelihood.expansion import Expansion, add_bends, rough_of
 from xgamma.likelihood.many import wstat_many
 from xgamma.likelihood.source import Contribution, RegionSource
 
-__all__ = ["WstatTerm", "joined", "wstat_term"]
+__all__ = ["WstatTerm", "joined", "off_of"]
 
 Array = NDArray[np.float64]
 
@@ -30,12 +30,11 @@ class WstatTerm:
     name : str
         Name of the dataset.
     bins : Bins
-        All bins inside the masks.
+        The bins inside the masks whose background is known.
     sources : tuple
         The source models.
     n_off, alpha : ndarray, shape (bin,)
-        Counts in the off regions, and the ratio of the acceptances. Where that is zero nothing is known about the
-        background, and the bin does not count.
+        Counts in the off regions, and the ratio of the acceptances.
     sizes : tuple of int
         Number of bins of each spectrum where several are one.
     """
@@ -48,15 +47,9 @@ class WstatTerm:
     sizes: tuple[int, ...] = ()
 
     @property
-    def known(self) -> Any:
-        """Which bins count."""
-        some = self.alpha > 0
-        return np.s_[:] if some.all() else some
-
-    @property
     def n_bins(self) -> int:
         """Number of bins inside the masks whose background is known."""
-        return int(np.count_nonzero(self.alpha > 0))
+        return self.bins.n.size
 
     def __call__(self, x: Array) -> float:
         """W statistic for a parameter vector."""
@@ -68,18 +61,20 @@ class WstatTerm:
             mu[part.fixed.bins] += part.signal
         return mu
 
-    def _value(self, mu: Array) -> float:
-        return float(self._values(mu).sum())
+    def _value(self, mu: Array, off: Array | None = None) -> float:
+        return float(self._values(mu, off).sum())
 
-    def _values(self, mu: Array) -> Array:
-        """Return the statistic of each bin that counts."""
-        some = self.known
-        return statistic.wstat(self.bins.n[some], self.n_off[some], self.alpha[some], mu[some])
+    def _values(self, mu: Array, off: Array | None = None) -> Array:
+        """Return the statistic of each bin, given the best background in each if it is known."""
+        return statistic.wstat(self.bins.n, self.n_off, self.alpha, mu, off)
+
+    def _off(self, mu: Array) -> Array:
+        """Return the best background in the off region of each bin."""
+        return statistic.wstat_background(self.bins.n, self.n_off, self.alpha, mu)
 
     def split(self, x: Array) -> tuple[float, ...]:
         """Return the statistic of each spectrum where several are one."""
-        values = np.zeros(self.bins.n.size)
-        values[self.known] = self._values(self._signal([source.at(x) for source in self.sources]))
+        values = self._values(self._signal([source.at(x) for source in self.sources]))
         return tuple(float(part.sum()) for part in np.split(values, np.cumsum(self.sizes[:-1])))
 
     def gradient(self, x: Array) -> Array:
@@ -93,25 +88,19 @@ class WstatTerm:
         """
         parts = [source.at(x, 1) for source in self.sources]
         mu = self._signal(parts)
-        out = np.zeros(x.size)
-        self._slopes(parts, self._pull(mu)[0], out)
-        return self._value(mu), out
+        off, out = self._off(mu), np.zeros(x.size)
+        self._slopes(parts, self._pull(mu, off)[0], out)
+        return self._value(mu, off), out
 
-    def _pull(self, mu: Array) -> tuple[Array, Array]:
-        """Half of the first and second derivatives by the signal in each bin, 0 where no background is known."""
-        some = self.known
-        n, n_off, alpha, signal = self.bins.n[some], self.n_off[some], self.alpha[some], mu[some]
-        off = statistic.wstat_background(n, n_off, alpha, signal)
-        on = signal + alpha * off
-        share = np.divide(n, on, out=np.zeros_like(on), where=n > 0)
-        pull, bend = np.zeros(mu.size), np.zeros(mu.size)
-        pull[some] = 1 - share
+    def _pull(self, mu: Array, off: Array) -> tuple[Array, Array]:
+        """Half of the first and second derivatives by the signal in each bin, given the best background."""
+        n, n_off, alpha = self.bins.n, self.n_off, self.alpha
+        on = np.where(n > 0, mu + alpha * off, 1.0)
+        share = n / on
         # How the best background follows the signal: the derivative of its quadratic equation.
-        lead = 2 * alpha * (1 + alpha) * off - alpha * (n + n_off) + (1 + alpha) * signal
+        lead = 2 * alpha * (1 + alpha) * off - alpha * (n + n_off) + (1 + alpha) * mu
         follow = np.divide(n_off - (1 + alpha) * off, lead, out=np.zeros_like(on), where=lead != 0)
-        slope = np.divide(1 + alpha * follow, on, out=np.zeros_like(on), where=n > 0)
-        bend[some] = share * slope
-        return pull, bend
+        return 1 - share, share * (1 + alpha * follow) / on
 
     def _slopes(self, parts: list[Contribution], pull: Array, out: Array) -> list[Array]:
         """Add derivatives to an array; return those by the numbers of each spectrum."""
@@ -129,18 +118,18 @@ class WstatTerm:
         """Return the statistic with first and second derivatives, see `xgamma.likelihood.Likelihood.expand`."""
         parts = [source.at(x, 2, free) for source in self.sources]
         mu = self._signal(parts)
-        pull, bend = self._pull(mu)
+        off = self._off(mu)
+        pull, bend = self._pull(mu, off)
         gradient, hessian = np.zeros(x.size), np.zeros((x.size, x.size))
-        columns, rough = np.zeros((mu.size, x.size)), np.zeros(x.size, dtype=bool)
+        columns, rough = np.zeros((mu.size, x.size)), rough_of(self.sources, x.size)
         for part, slope in zip(parts, self._slopes(parts, pull, gradient), strict=True):
             for slot, row in part.slopes:
                 columns[part.fixed.bins, slot] += part.fixed.matrix @ row
             for slot, column, _ in part.moves:
                 columns[part.fixed.bins, slot] += column
-                rough[slot] = True
             add_bends(hessian, part.bends, slope)
         hessian += columns.T @ (columns * bend[:, None])
-        return Expansion(self._value(mu), gradient, 2 * hessian, rough)
+        return Expansion(self._value(mu, off), gradient, 2 * hessian, rough)
 
     def many(self, x: Array) -> Array:
         """Statistic (point,) for parameter vectors (point, parameter)."""
@@ -155,8 +144,8 @@ class WstatTerm:
         return mu
 
 
-def wstat_term(ds: xr.Dataset, name: str, bins: Bins, sources: tuple[Any, ...]) -> WstatTerm:
-    """Compile the W statistic of a dataset.
+def off_of(ds: xr.Dataset, name: str, bins: Bins) -> tuple[Bins, Array, Array]:
+    """Return the bins whose background is known, their counts in the off regions and ratios of acceptances.
 
     Raises
     ------
@@ -183,11 +172,12 @@ def wstat_term(ds: xr.Dataset, name: str, bins: Bins, sources: tuple[Any, ...]) 
 
     acceptance, acceptance_off = values("acceptance"), values("acceptance_off")
     alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(acceptance), where=acceptance_off > 0)
-    return WstatTerm(name, bins, sources, values("counts_off"), alpha)
+    some = alpha > 0
+    return bins.only(some), values("counts_off")[some], alpha[some]
 
 
 def joined(terms: Iterable[Any]) -> tuple[Any, ...]:
-    """Make one term of all spectra that the same sources light on the same true energies.
+    """Make one term of all datasets whose sources share their spectra: regions with the same true energies.
 
     Its value is the sum of theirs: the spectra of the sources are then evaluated once. All other terms stay what they
     are.
@@ -206,8 +196,7 @@ def _kind(term: Any) -> Any:
     for source in term.sources:
         if not isinstance(source, RegionSource) or source.shape_slots:
             return id(term)
-        spectrum = source.spectrum
-        out.append((id(spectrum.part.model), spectrum.lower.tobytes(), spectrum.upper.tobytes()))
+        out.append(id(source.spectrum))
     return tuple(out)
 
 
