@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,12 +72,12 @@ def planned(component: Component, width: float | None, rad: Array) -> Plan:
     if width is None:
         return Plan("extended", parts=_parts(component, 1), **place)
     need = _RESOLVED if component.spatial.scale_deg >= max(steps) else _RESOLVED_SHARP
-    wanted = int(np.ceil(need * np.radians(max(steps)) / width))
+    wanted = math.ceil(need * math.radians(max(steps)) / width)
     size = component.source.shape[0] * component.source.shape[1]
-    most = int(np.clip(np.sqrt(_MAX_FINE_PIXELS / size), 1, _MAX_FACTOR))
+    most = int(min(max(math.sqrt(_MAX_FINE_PIXELS / size), 1), _MAX_FACTOR))
     factor = min(max(wanted, 1), most)
-    reach = np.degrees(rad[-1])
-    half = int(np.ceil(1.05 * reach / steps[0])), int(np.ceil(1.05 * reach / steps[1]))
+    reach = math.degrees(rad[-1])
+    half = math.ceil(1.05 * reach / steps[0]), math.ceil(1.05 * reach / steps[1])
     return Plan("extended", factor, wanted <= most, _parts(component, factor), half, **place)
 
 
@@ -89,7 +90,7 @@ def _is_compact(component: Component, width: float) -> bool:
     """Whether a model is much smaller than a pixel and the PSF is not."""
     radius = component.spatial.radius_deg
     step = min(component.steps)
-    return radius is not None and radius < _COMPACT * step and width > np.radians(_RESOLVED * step)
+    return radius is not None and radius < _COMPACT * step and width > math.radians(_RESOLVED * step)
 
 
 def _parts(component: Component, factor: int) -> int:
@@ -101,5 +102,5 @@ def _parts(component: Component, factor: int) -> int:
         return 1
     step = min(component.steps) / factor
     ny, nx = component.source.shape
-    most = int(np.clip(np.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1, 32))
-    return int(np.clip(np.ceil(step / max(component.spatial.scale_deg, 1e-9)), 1, most))
+    most = int(min(max(math.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1), 32))
+    return min(max(math.ceil(step / max(component.spatial.scale_deg, 1e-9)), 1), most)

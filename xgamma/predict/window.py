@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +96,7 @@ def around(y: float, x: float, steps: tuple[float, float], radius: float) -> Win
     Window
         Its size follows from the scale of the grid at the centre and a margin.
     """
-    half_y, half_x = (int(np.ceil(1.05 * radius / step)) + 1 for step in steps)
+    half_y, half_x = (math.ceil(1.05 * radius / step) + 1 for step in steps)
     row, column = round(y), round(x)
     return Window(row - half_y, row + half_y + 1, column - half_x, column + half_x + 1)
 
