@@ -1,33 +1,39 @@
 """Integrals of radial profiles along edges of pixels, and their derivatives with respect to the profiles' centre.
 
-The rules are those of `xgamma.kernels.radial.pixel_integrals`. A rule is linear in the coefficients of the profiles, so
-that it is a sparse matrix for all profiles at once: three nodes of an edge take three coefficients each.
+The rules are those of `xgamma.kernels.radial.pixel_integrals`, for chosen pixels, each with its own profile. Points of
+the plane are complex numbers x + i y, so that ``conj(a) * b`` is their scalar product and, times i, what they span.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import radial
+from xgamma.kernels.products import combine
 
-__all__ = ["EdgeRule", "Plane", "edge_rules", "project", "table_of"]
+__all__ = ["Plane", "Radii", "Terms", "line_integrals", "project", "turns"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+Points = NDArray[np.complex128]
 
 _SERIES = (1.0, 1 / 6, 3 / 40, 5 / 112, 35 / 1152, 63 / 2816)
 _SMALL = 1e-3
 """Squares of sines up to which the series of arcsin(s) / s does: the next term is below 1e-19."""
 _LEAST = 1e-17
 """Relative size of a term below which it is left out."""
-_COLUMNS = 4
-"""Columns of each segment in a table of coefficients: c less its last value, a, b and c."""
-_NEAR_STEP = 5e-4
-"""Step of differences of the edges next to the centre, in widths of a pixel."""
+_U = (radial.FAR_RULE[0] + 1) / 2
+_SQUARES = np.stack([(1 - _U) ** 2, 2 * _U * (1 - _U), _U**2], axis=1)
+"""From the squares of both ends of an edge, with their product between, to those of the nodes."""
+_WEIGHTS = radial.FAR_RULE[1] / 2
+_AWAY = 100.0
+"""Square of a radius that no profile reaches."""
+_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -36,43 +42,18 @@ class Plane:
 
     Attributes
     ----------
-    x, y : ndarray, shape (n,)
-        Distances from the centre towards larger longitude and latitude.
-    slopes : tuple of (ndarray, ndarray)
-        Derivatives of both with respect to the longitude, and to the latitude, of the centre; empty if not wanted.
+    points : ndarray of complex, shape (n,)
+        Distances from the centre towards larger longitude, and i times those towards larger latitude.
+    slopes : tuple of ndarray
+        Derivatives with respect to the longitude, and to the latitude, of the centre; empty if not wanted.
     """
 
-    x: Array
-    y: Array
-    slopes: tuple[tuple[Array, Array], ...] = ()
+    points: Points
+    slopes: tuple[Points, ...] = ()
 
-
-@dataclass(frozen=True)
-class EdgeRule:
-    """What turns a table of coefficients into integrals along edges.
-
-    Attributes
-    ----------
-    row : ndarray of int, shape (edge,)
-        Row of each edge; those that no profile reaches share the last one.
-    matrix : scipy.sparse matrix, shape (row, segment * 4)
-        Acts on the table.
-    near : slice
-        Rows of edges next to the centre.
-    turn : ndarray, shape (near,)
-        Angle of these edges, or its derivative.
-    """
-
-    row: NDArray[np.intp]
-    matrix: Any
-    near: slice
-    turn: Array
-
-    def along(self, table: Array, last: Array) -> Array:
-        """Integrals (row, n) of G dphi less the part beyond the last radius, given `table_of` n profiles."""
-        out = np.asarray(self.matrix @ table)
-        out[self.near] -= self.turn[:, None] * last
-        return out
+    def at(self, index: Index) -> Plane:
+        """Return some of the directions, in the shape of their indices."""
+        return Plane(self.points.take(index), tuple(slope.take(index) for slope in self.slopes))
 
 
 def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Plane:
@@ -81,17 +62,19 @@ def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Pla
     east, north = [-sin_lon, cos_lon, 0.0], [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat]
     up = [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat]
     x, y = np.array([east, north]) @ vectors
-    square = x * x + y * y
-    around = square.max(initial=0.0) < _SMALL and np.dot(up, vectors[:, 0]) > 0
+    square = x * x
+    square += y * y
+    most = float(square.max(initial=0.0))
+    around = most < _SMALL and np.dot(up, vectors[:, 0]) > 0
     if around:
-        most = square.max(initial=0.0)
         terms = [term for n, term in enumerate(_SERIES) if not n or term * most**n > _LEAST]
         scale, cosine = _series(square, terms), np.sqrt(1 - square) if slopes else square
     else:
         cosine, sine = np.array(up) @ vectors, np.sqrt(square)
         scale = np.divide(np.arctan2(sine, cosine), sine, out=np.ones_like(sine), where=sine > 0)
+    points = _points(x * scale, y * scale)
     if not slopes:
-        return Plane(x * scale, y * scale)
+        return Plane(points)
     bend = _series(square, [n * term for n, term in enumerate(_SERIES)][1:])
     if not around:
         far = (square > _SMALL) | (cosine < 0)
@@ -100,8 +83,13 @@ def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Pla
     # East turns by sin(lat) north - cos(lat) up along the longitude, north by -sin(lat) east, and by -up along the
     # latitude; the squares follow.
     steps = (sin_lat * y - cos_lat * cosine, -sin_lat * x, -2 * cos_lat * x * cosine), (0.0, -cosine, -2 * y * cosine)
-    moved = tuple((dx * scale + x * bend * ds, dy * scale + y * bend * ds) for dx, dy, ds in steps)
-    return Plane(x * scale, y * scale, moved)
+    return Plane(points, tuple(_points(dx * scale + x * bend * ds, dy * scale + y * bend * ds) for dx, dy, ds in steps))
+
+
+def _points(x: Array, y: Array) -> Points:
+    out = np.empty(x.shape, dtype=np.complex128)
+    out.real, out.imag = x, y
+    return out
 
 
 def _series(square: Array, terms: Sequence[float]) -> Array:
@@ -112,133 +100,225 @@ def _series(square: Array, terms: Sequence[float]) -> Array:
     return out
 
 
-def table_of(profiles: Array, rad: Array) -> tuple[Array, Array]:
-    """Coefficients of profiles (n, rad), in a table (segment * 4, n), and the last ``c`` of each (n,)."""
-    coefficients = radial.polynomials(profiles, rad)
-    out = np.empty((rad.size + 1, _COLUMNS, len(profiles)))
-    out[:, :3] = coefficients.transpose(2, 0, 1)
-    out[:, 3] = out[:, 0]
-    last = out[-1, 3].copy()
-    out[:, 0] -= last
-    return out.reshape(-1, len(profiles)), last
+@dataclass(frozen=True)
+class Terms:
+    """Coefficients of the integrals of profiles, G(r) = last + r^2 (c / r^2 + a + b r) in each segment.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, 3, segment)
+        ``c``, ``a`` and ``b`` of each profile; all are 0 beyond the last radius.
+    last : ndarray, shape (n,)
+        G of the whole profile.
+    beyond : ndarray, shape (n, rad)
+        Which part of that lies beyond each radius.
+    """
+
+    values: Array
+    last: Array
+    beyond: Array
 
 
-def edge_rules(
-    plane: Plane, edges: NDArray[np.intp], rad: Array, width: float, reach: Array | None = None
-) -> list[EdgeRule]:
-    """Rules of edges, and of their derivatives where the plane has them.
+@dataclass(frozen=True)
+class Radii:
+    """Radii of profiles, with what their integrals need of them.
+
+    Attributes
+    ----------
+    rad : ndarray, shape (rad,)
+        Radii in rad, ascending.
+    even : tuple of float, or None
+        Slope and offset of the number of a segment, linear in the radius; None where they are not equidistant.
+    fall, rise : ndarray, shape (rad - 1,)
+        Integrals of r dr over each segment, times what falls from 1 to 0 there and what rises.
+    steep : ndarray, shape (rad - 1,)
+        Third part of the inverse of each step.
+    """
+
+    rad: Array
+    even: tuple[float, float] | None
+    fall: Array
+    rise: Array
+    steep: Array
+
+    @classmethod
+    def of(cls, rad: Array) -> Radii:
+        """Prepare radii."""
+        step = np.diff(rad)
+        mean = float(rad[-1] - rad[0]) / max(rad.size - 1, 1)
+        is_even = rad.size > 2 and np.abs(step - mean).max() <= 1e-9 * mean
+        fall, rise = step * (2 * rad[:-1] + rad[1:]) / 6, step * (2 * rad[1:] + rad[:-1]) / 6
+        return cls(rad, (1 / mean, 1 - float(rad[0]) / mean) if is_even else None, fall, rise, 1 / (3 * step))
+
+    @property
+    def segments(self) -> int:
+        """Number of segments: inside the first radius, between the radii, and beyond the last."""
+        return self.rad.size + 1
+
+    def segment(self, r: Array) -> Index:
+        """Find the segments of radii; either one at a border, where integrals are continuous."""
+        if self.even is None:
+            return np.searchsorted(self.rad, r)
+        k = r * self.even[0]
+        k += self.even[1]
+        out = k.astype(np.intp)
+        np.minimum(out, self.rad.size, out=out)
+        return np.maximum(out, 0, out=out) if self.even[1] < 0 else out
+
+    def terms(self, profiles: Array) -> Terms:
+        """Integrate profiles (n, rad): constant inside the first radius, then linear, and 0 beyond the last."""
+        inner, outer, rad = profiles[:, :-1], profiles[:, 1:], self.rad
+        parts = inner * self.fall
+        parts += outer * self.rise
+        beyond = np.zeros(profiles.shape)
+        beyond[:, -2::-1] = np.cumsum(parts[:, ::-1], axis=1)
+        values = np.zeros((len(profiles), 3, self.segments))
+        c, a, b = values.swapaxes(0, 1)
+        slope = (outer - inner) * self.steep
+        b[:, 1:-1] = slope
+        slope *= rad[:-1]
+        slope *= -1.5
+        a[:, 1:] = profiles / 2
+        a[:, 0] = a[:, 1]
+        slope += a[:, 1:-1]
+        a[:, 1:-1] = slope
+        a[:, -1] = 0.0
+        # At the end of a segment G lacks what lies beyond.
+        c[:, :-1] = (a[:, :-1] + rad * b[:, :-1]) * -(rad * rad) - beyond
+        return Terms(values, beyond[:, 0] + profiles[:, 0] * (rad[0] ** 2 / 2), beyond)
+
+
+def line_integrals(
+    plane: Plane, lines: Index, radii: Radii, terms: Terms, which: Index, stride: int, width: float
+) -> Array:
+    """Integrate (G - last) dphi along lines of edges; G dphi itself along those of four edges next to the centre.
+
+    Where the part of G beyond the last radius is left out, a constant whose integrals along a closed line cancel, tails
+    keep their digits; a pixel around the centre is turned around, and has all its edges next to it.
 
     Parameters
     ----------
     plane : Plane
-        Corners of pixels around the centre of the profiles.
-    edges : ndarray of int, shape (2, edge)
-        Corners at which each edge starts and stops.
-    rad : ndarray, shape (rad,)
-        Radii of the profiles in rad, ascending.
+        Corners of pixels, by rows.
+    lines : ndarray of int, shape (corner, n)
+        Which of them n lines pass, in their order.
+    radii : Radii
+        Those of the profiles.
+    terms : Terms
+        Of ``k * stride`` profiles.
+    which : ndarray of int, shape (n,)
+        Profile of each line, less than `stride`.
+    stride : int
+        Number of profiles of one kind.
     width : float
         Typical width of a pixel in rad: edges nearer than three of it get more nodes.
-    reach : ndarray, shape (edge,), optional
-        Radius in rad from which on an edge is left out, by default that of the profiles.
 
     Returns
     -------
-    list of EdgeRule
-        That of the integrals, then those of the derivatives along longitude and latitude; all have the same rows.
+    ndarray, shape (k + slopes, n)
+        Integrals for each kind of profiles, then the derivatives of the first as far as the plane has any.
     """
-    start, stop = edges
-    square = plane.x**2 + plane.y**2
-    square = np.minimum(square.take(start), square.take(stop))
-    close = square < 9 * width**2
-    # A node is at most half an edge nearer than both its ends.
-    reached = square < ((rad[-1] if reach is None else reach) + 2 * width) ** 2
-    far, near = np.flatnonzero(reached & ~close), np.flatnonzero(close)
-    row = np.full(start.size, far.size + near.size)
-    row[far], row[near] = np.arange(far.size), np.arange(far.size, far.size + near.size)
-    segment = radial.segments(rad)
-    ends = [end.take(far) for end in (start, stop)]
-    there = [part.take(end) for end in ends for part in (plane.x, plane.y)]
-    moves = [[part.take(end) for end in ends for part in slope] for slope in plane.slopes]
-    columns, *values = _far(there, moves, segment)
-    ends = [end.take(near) for end in (start, stop)]
-    at = np.array([part.take(end) for end in ends for part in (plane.x, plane.y)])
-    turned = [np.array([part.take(end) for end in ends for part in slope]) for slope in plane.slopes]
-    step = _NEAR_STEP * width
-    sides = [at, *(at + sign * step * move for move in turned for sign in (1, -1))]
-    parts = _near(np.concatenate(sides, axis=1), len(sides), radial.feature(rad, width), segment)
-    rules = [parts[0]]
-    for i, (high, low) in enumerate(zip(parts[1::2], parts[2::2], strict=True), start=1):
-        turn = _turned(sides[2 * i][2:], sides[2 * i - 1][2:]) - _turned(sides[2 * i][:2], sides[2 * i - 1][:2])
-        both = [np.concatenate(pair, axis=1) for pair in ((high[0], low[0]), (high[1], -low[1]))]
-        rules.append((both[0], both[1] / (2 * step), turn / (2 * step)))
-    slot = slice(far.size, far.size + near.size)
-    shape = far.size + near.size + 1, (rad.size + 1) * _COLUMNS
-    return [
-        EdgeRule(row, _sparse(columns, value, *part[:2], shape), slot, part[2])
-        for value, part in zip(values, rules, strict=True)
-    ]
-
-
-def _turned(low: Array, high: Array) -> Array:
-    """Angles (n,) by which points (2, n) turn around the centre.
-
-    They are those of corners, not of edges, so that all edges that share one agree, and the turns around a pixel cancel
-    also where the centre passes from one side of a corner to the other.
-    """
-    return np.asarray(np.arctan2(low[0] * high[1] - low[1] * high[0], low[0] * high[0] + low[1] * high[1]))
-
-
-def _far(there: list[Array], moves: list[list[Array]], segment: Callable[[Array], Any]) -> list[Any]:
-    """Columns and values (edge, node * term) of the rule and its derivatives, the variable being t of the line."""
-    x_0, y_0, x_1, y_1 = there
-    dx, dy = x_1 - x_0, y_1 - y_0
-    first, cross = x_0 * x_0 + y_0 * y_0, x_0 * dy - y_0 * dx
-    along, length = 2 * (x_0 * dx + y_0 * dy), dx * dx + dy * dy
-    # Arrays of all edges in a row are fastest: nodes come first.
-    node, weight = (part[:, None] for part in radial.FAR_RULE)
-    u, half = (node + 1) / 2, weight / 2
-    square = first + u * (along + u * length)
-    r, inverse = np.sqrt(square), 1 / square
-    w = cross * half
-    k = segment(r).astype(np.int32) * _COLUMNS
-    out = [_terms(k, k + 1, k + 2), _terms(w * inverse, w / 2, w * r * (1 / 3))]
-    for a_0, b_0, a_1, b_1 in moves:
-        da, db = a_1 - a_0, b_1 - b_0
-        dw = (a_0 * dy + x_0 * db - b_0 * dx - y_0 * da) * half
-        slope = 2 * (a_0 * dx + x_0 * da + b_0 * dy + y_0 * db) + u * (2 * (dx * da + dy * db))
-        moved = w * inverse * (2 * (x_0 * a_0 + y_0 * b_0) + u * slope)
-        out.append(_terms((dw - moved) * inverse, dw / 2, (dw + moved / 2) * r * (1 / 3)))
+    along = plane.at(lines)
+    points, slopes = along.points, along.slopes
+    squares = _squares(points)
+    close = np.minimum(squares[:-1], squares[1:]) < 9 * width**2
+    between = points[:-1].conj()
+    between *= points[1:]
+    square, cross = _at_nodes(squares, between.real, close, _AWAY), between.imag
+    r = np.sqrt(square)
+    index = radii.segment(r)
+    index += which * (3 * radii.segments)
+    flat, size = terms.values.ravel(), 3 * radii.segments * stride
+    kinds = terms.last.size // stride
+    out = np.empty((kinds + len(slopes), points.shape[1]))
+    for i in range(kinds):
+        c, a, b = (flat[i * size + k * radii.segments :].take(index) for k in range(3))
+        c /= square
+        b *= r
+        a += c
+        a += b
+        mean = _mean(a)
+        (cross * mean).sum(axis=0, out=out[i])
+        if i:
+            continue
+        bend = (b / 2 - c) / square if slopes else c
+        for j, moved in enumerate(slopes, start=kinds):
+            turned = moved[:-1].conj() * points[1:] + points[:-1].conj() * moved[1:]
+            steps = bend * _at_nodes(2 * (points.conj() * moved).real, turned.real, close, 0.0)
+            (turned.imag * mean + cross * _mean(steps)).sum(axis=0, out=out[j])
+    edges = np.flatnonzero(close)
+    if edges.size:
+        _add_near(out, along, edges, close.sum(axis=0) == 4, radii, terms, which, stride, width)
     return out
 
 
-def _terms(*terms: Any) -> Any:
-    """Three terms (node, edge) as (edge, node * term)."""
-    nodes, number = terms[0].shape
-    out = np.empty((number, nodes, len(terms)), dtype=terms[0].dtype)
-    for i, term in enumerate(terms):
-        out[:, :, i] = term.T
-    return out.reshape(number, nodes * len(terms))
+def turns(corners: Points) -> Array:
+    """Angles through which the borders of pixels run around the centre, given corners (y + 1, x + 1): shape (y, x)."""
+    rows, columns = np.angle(corners[:, :-1].conj() * corners[:, 1:]), np.angle(corners[:-1].conj() * corners[1:])
+    return np.asarray(np.diff(columns, axis=1) - np.diff(rows, axis=0))
 
 
-def _near(edges: Array, copies: int, feature: float, segment: Callable[[Array], Any]) -> list[tuple[Any, Array, Array]]:
-    """Columns and values (edge, node * term) of copies of the edges next to the centre, and their angles."""
-    r, factors, turn = radial.near_nodes(edges, feature)
-    # These take c itself: near the centre the angle is not that of the nodes.
-    columns = segment(r).astype(np.int32)[..., None] * _COLUMNS + np.array([3, 1, 2], dtype=np.int32)
-    shape = copies, turn.size // copies, 3 * r.shape[1]
-    return list(zip(columns.reshape(shape), factors.reshape(shape), turn.reshape(copies, -1), strict=True))
+def _squares(points: Points) -> Array:
+    return np.asarray(points.real**2 + points.imag**2)
 
 
-def _sparse(columns: Any, values: Array, near_columns: Any, near_values: Array, shape: tuple[int, int]) -> Any:
-    """One matrix of both kinds of edges, and a row of zeros."""
-    from scipy.sparse import csr_matrix
+def _at_nodes(squares: Array, between: Array, close: Flags, there: float) -> Array:
+    """Squares of the nodes (node, edge, n), given those of corners and products between; a number if close."""
+    ends = np.empty((3, *between.shape))
+    ends[0], ends[1], ends[2] = squares[:-1], between, squares[1:]
+    np.copyto(ends, there, where=close)
+    return combine(_SQUARES, ends)
 
-    far, many = columns.shape
-    near, most = near_columns.shape
-    ends = np.empty(shape[0] + 1, dtype=np.int32)
-    ends[: far + 1] = np.arange(0, far * many + 1, many)
-    ends[far + 1 : far + near + 1] = far * many + most * np.arange(1, near + 1)
-    ends[-1] = ends[-2]
-    entries = np.concatenate([values.ravel(), near_values.ravel()])
-    index = np.concatenate([columns.ravel(), near_columns.ravel()])
-    return csr_matrix((entries, index, ends), shape=shape)
+
+def _mean(values: Array) -> Array:
+    """Half of the mean over the nodes (node, ...) of edges."""
+    return np.asarray(_WEIGHTS @ values.reshape(len(values), -1)).reshape(values.shape[1:])
+
+
+def _add_near(
+    out: Array,
+    lines: Plane,
+    edges: Index,
+    whole: Flags,
+    radii: Radii,
+    terms: Terms,
+    which: Index,
+    stride: int,
+    width: float,
+) -> None:
+    """Add to `line_integrals` those along the edges next to the centre, given which lines have no others."""
+    number, feature = lines.points.shape[1], radial.feature(radii.rad, width)
+    line = edges % number
+    ends = lines.points.take(edges), lines.points.take(edges + number)
+    h, t, weight = radial.near_nodes(*ends, feature)
+    square = t * t
+    square += (h * h)[:, None]
+    r = np.sqrt(square)
+    np.maximum(square, _TINY, out=square)
+    profile = which.take(line)
+    index = radii.segment(r)
+    index += (profile * (3 * radii.segments))[:, None]
+    # Near the centre the angle is not that of the nodes: these take G itself.
+    values, size = terms.values.copy(), 3 * radii.segments * stride
+    values[:, 0] += terms.last[:, None]
+    values[:, 0, 0] = 0.0
+    flat, turn = values.ravel(), np.angle(ends[0].conj() * ends[1])
+    lasts = terms.last.reshape(-1, stride).take(profile, axis=1) * ~whole.take(line)
+    for i, last in enumerate(lasts):
+        c, a, b = (flat[i * size + k * radii.segments :].take(index) for k in range(3))
+        c /= square
+        b *= r
+        mean = c + a
+        mean += b
+        along = (weight * mean).sum(axis=1)
+        out[i] += np.bincount(line, h * along - turn * last, minlength=number)
+        if i:
+            continue
+        bend = weight * (b - 2 * c) / square if lines.slopes else c
+        for j, slope in enumerate(lines.slopes, start=len(lasts)):
+            moves = slope.take(edges), slope.take(edges + number)
+            dh, dt, dweight = radial.near_slopes(ends, moves, feature)
+            moved = (dweight * mean + bend * (dt * t + (h * dh)[:, None])).sum(axis=1)
+            first, second = ((end.conj() * move).imag / _squares(end) for end, move in zip(ends, moves, strict=True))
+            turned = np.where(last != 0, second - first, 0.0)
+            out[j] += np.bincount(line, dh * along + h * moved - turned * last, minlength=number)

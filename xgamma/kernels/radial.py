@@ -11,8 +11,6 @@ centre. This is exact for profiles of any width, and keeps the total.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,16 +21,16 @@ __all__ = [
     "feature",
     "integral_weights",
     "near_nodes",
+    "near_slopes",
     "normalize",
     "pixel_integrals",
     "polynomials",
     "profile_values",
-    "segments",
     "tangent_plane",
-    "turns",
 ]
 
 Array = NDArray[np.float64]
+Points = NDArray[np.complex128]
 
 _NEAR_RULE = np.polynomial.legendre.leggauss(12)
 FAR_RULE = np.polynomial.legendre.leggauss(3)
@@ -184,41 +182,68 @@ def _lines(edges: Array) -> tuple[Array, Array, Array, Array]:
     return h, length, (x_0 * dx + y_0 * dy) / length, (x_1 * dx + y_1 * dy) / length
 
 
-def near_nodes(edges: Array, scale: float) -> tuple[Array, Array, Array]:
-    """Nodes of the integral of G dphi along edges close to the centre.
+def near_nodes(start: Points, stop: Points, scale: float) -> tuple[Array, Array, Array]:
+    """Nodes of integrals along edges close to the centre.
 
     With h the distance of the line and t the position on it, r^2 dphi = h dt. The variable of the quadrature is
     atan(t / c), c^2 = h^2 + scale^2: smooth where an edge is close to the centre and where the profile is narrow.
 
     Parameters
     ----------
-    edges : ndarray, shape (4, edge)
-        x and y of the start, x and y of the end.
+    start, stop : ndarray of complex, shape (edge,)
+        Where the edges start and stop: x + i y.
     scale : float
         Width of the narrowest feature of the profile.
 
     Returns
     -------
-    radius : ndarray, shape (edge, node)
-        Where the terms of G are taken.
-    factors : ndarray, shape (edge, node, 3)
-        What to multiply ``c``, ``a`` and ``b`` with; that of ``c`` is zero at the centre itself, where ``c`` is.
-    turn : ndarray, shape (edge,)
-        The integral of dphi.
+    h : ndarray, shape (edge,)
+        Distance of the line from the centre, negative where an edge runs around it to the right.
+    t : ndarray, shape (edge, node)
+        Where the nodes are on the line.
+    weight : ndarray, shape (edge, node)
+        Those of the integral over dt.
     """
-    h, _, start, stop = _lines(edges)
-    c = np.sqrt(h**2 + scale**2)
-    lower, upper = np.arctan2(start, c), np.arctan2(stop, c)
+    line = stop - start
+    length = np.abs(line)
+    # Of the start, along the line and across.
+    place = start.conj() * line / np.where(length > 0, length, 1.0)
+    h, low = place.imag, place.real
+    c = np.sqrt(h * h + scale**2)
+    lower, upper = np.arctan2(low, c), np.arctan2(low + length, c)
+    step = (upper - lower) / 2
     node, weight = _NEAR_RULE
-    u = lower[:, None] + (upper - lower)[:, None] * (node + 1) / 2
-    square_tan = np.tan(u) ** 2
-    square = (h**2)[:, None] + (c**2)[:, None] * square_tan
-    r = np.sqrt(square)
+    t = np.tan((lower + step)[:, None] + step[:, None] * node)
     # 1 / cos^2 = 1 + tan^2
-    w = ((upper - lower) * h * c / 2)[:, None] * weight * (1 + square_tan)
-    x_0, y_0, x_1, y_1 = edges
-    turn = np.arctan2(x_0 * y_1 - y_0 * x_1, x_0 * x_1 + y_0 * y_1)
-    return r, np.stack([np.divide(w, square, out=np.zeros_like(w), where=r > 0), w / 2, w * r / 3], axis=-1), turn
+    dt = t * t
+    dt += 1
+    dt *= (step * c)[:, None] * weight
+    t *= c[:, None]
+    return h, t, dt
+
+
+def near_slopes(ends: tuple[Points, Points], moves: tuple[Points, Points], scale: float) -> tuple[Array, Array, Array]:
+    """Return the derivatives of what `near_nodes` does, given those of the starts and stops of edges."""
+    (start, stop), (move, last) = ends, moves
+    line, turned = stop - start, last - move
+    length = np.abs(line)
+    length = np.where(length > 0, length, 1.0)
+    longer = (line.conj() * turned).real / length
+    place = start.conj() * line / length
+    moved = (move.conj() * line + start.conj() * turned - place * longer) / length
+    h, dh = place.imag, moved.imag
+    c = np.sqrt(h * h + scale**2)
+    dc = h * dh / c
+    low, high = place.real, place.real + length
+    lower, upper = np.arctan2(low, c), np.arctan2(high, c)
+    first = (c * moved.real - low * dc) / (c * c + low * low)
+    step, wider = (upper - lower) / 2, ((c * (moved.real + longer) - high * dc) / (c * c + high * high) - first) / 2
+    node, weight = _NEAR_RULE
+    tan = np.tan((lower + step)[:, None] + step[:, None] * node)
+    du = (first + wider)[:, None] + wider[:, None] * node
+    over = 1 + tan * tan
+    slope = dc[:, None] * tan + c[:, None] * over * du
+    return dh, slope, weight * over * ((wider * c + step * dc)[:, None] + 2 * (step * c)[:, None] * tan * du)
 
 
 def _far_nodes(edges: Array) -> tuple[Array, Array]:
@@ -226,10 +251,13 @@ def _far_nodes(edges: Array) -> tuple[Array, Array]:
     h, length, start, stop = _lines(edges)
     node, weight = FAR_RULE
     t = start[:, None] + (stop - start)[:, None] * (node + 1) / 2
-    square = h[:, None] ** 2 + t**2
-    r = np.sqrt(square)
-    w = (h * length)[:, None] * weight / 2
-    return r, np.stack([np.divide(w, square, out=np.zeros_like(w), where=square > 0), w / 2, w * r / 3], axis=-1)
+    return np.sqrt(h[:, None] ** 2 + t**2), (h * length)[:, None] * weight / 2
+
+
+def _factors(r: Array, weight: Array) -> Array:
+    """Return what to multiply ``c``, ``a`` and ``b`` with at nodes; for ``c``, zero at the centre itself as it is."""
+    over = np.divide(weight, r * r, out=np.zeros_like(r), where=r > 0)
+    return np.stack([over, weight / 2, weight * r / 3], axis=-1)
 
 
 def _is_near(edges: Array, width: float) -> NDArray[np.bool_]:
@@ -282,14 +310,19 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, 
     turn = np.zeros(edges.shape[1])
     valid = np.isfinite(edges).all(axis=0)
     near = _is_near(edges, width) & valid
-    r, factors, turn[near] = near_nodes(edges[:, near], feature(rad, width))
+    start, stop = edges[::2, near] + 1j * edges[1::2, near]
+    h, t, weight = near_nodes(start, stop, feature(rad, width))
+    r, weight, turn[near] = np.sqrt(h[:, None] ** 2 + t**2), weight * h[:, None], np.angle(start.conj() * stop)
     # s: edge, q: node on it, c: term, n: profile
-    along[near] = np.einsum("sqc,sqcn->sn", factors, table[np.searchsorted(rad, r)]) - turn[near][:, None] * last
+    along[near] = (
+        np.einsum("sqc,sqcn->sn", _factors(r, weight), table[np.searchsorted(rad, r)]) - turn[near][:, None] * last
+    )
     far = np.flatnonzero(valid & ~near)
-    r, factors = _far_nodes(edges[:, far])
+    r, weight = _far_nodes(edges[:, far])
     reached = (r <= rad[-1]).any(axis=1)
-    k = np.searchsorted(rad, r[reached])
-    along[far[reached]] = np.einsum("sqc,sqcn->sn", factors[reached], inner[k])
+    r, weight = r[reached], weight[reached]
+    k = np.searchsorted(rad, r)
+    along[far[reached]] = np.einsum("sqc,sqcn->sn", _factors(r, weight), inner[k])
     rows, columns = _split(along.T, ny, nx)
     out = np.diff(columns, axis=2) - np.diff(rows, axis=1)
     around = _all_near(near, ny, nx)
@@ -299,31 +332,6 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, 
     area = dx * dy - np.diff(corner_y, axis=1)[:-1] * np.diff(corner_x, axis=0)[:, :-1]
     whole = np.isfinite(area + corner_x[1:, 1:] + corner_y[1:, 1:])
     return out * np.where(whole, np.sign(np.nansum(area)), 0.0)
-
-
-def segments(rad: Array) -> Callable[[Array], NDArray[np.intp]]:
-    """Return what finds the segments of radii; either one at a border, where integrals are continuous."""
-    step = (rad[-1] - rad[0]) / max(rad.size - 1, 1)
-    if rad.size < 3 or np.abs(np.diff(rad) - step).max() > 1e-9 * step:
-        return lambda r: np.searchsorted(rad, r)
-
-    def segment(r: Array) -> NDArray[np.intp]:
-        k = ((r - (rad[0] - step)) * (1 / step)).astype(np.intp)
-        return np.minimum(k, rad.size, out=k) if rad[0] <= step else np.clip(k, 0, rad.size, out=k)
-
-    return segment
-
-
-def turns(corner_x: Array, corner_y: Array) -> Array:
-    """Angle through which the border of each pixel runs around the centre, shape (y, x): 2 pi or 0, or parts on it."""
-
-    def turn(x_0: Array, y_0: Array, x_1: Array, y_1: Array) -> Array:
-        return np.arctan2(x_0 * y_1 - y_0 * x_1, x_0 * x_1 + y_0 * y_1)
-
-    x, y = corner_x, corner_y
-    columns = turn(x[:-1], y[:-1], x[1:], y[1:])
-    rows = turn(x[:, :-1], y[:, :-1], x[:, 1:], y[:, 1:])
-    return columns[:, 1:] - columns[:, :-1] - rows[1:] + rows[:-1]
 
 
 def _split(along: Array, ny: int, nx: int) -> tuple[Array, Array]:

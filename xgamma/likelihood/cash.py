@@ -85,8 +85,10 @@ class CashTerm:
         Counts x logarithm of the background, 0 in bare bins.
     still : Active
         The bins of all sources where they were compiled, and near there.
-    places, homes : list of ndarray
-        Where the bins of each source lie in it: those where it was compiled, and those that it reaches near there.
+    places : list of ndarray of int
+        Where the bins of each source lie in it where it was compiled.
+    place : ndarray of int
+        Where all bins lie in it, as far as they do.
     stack : Stack
         Counts of all sources there.
     deep : Deep
@@ -102,7 +104,7 @@ class CashTerm:
     logs: Array
     still: Active
     places: list[NDArray[np.intp]]
-    homes: list[NDArray[np.intp]]
+    place: NDArray[np.intp]
     stack: Stack
     deep: Deep
     constant: tuple[Array, Array] | None
@@ -144,8 +146,8 @@ class CashTerm:
         if still:
             places = self.places
         elif all(part.still or part.home for part in parts):
-            both = zip(parts, self.places, self.homes, strict=True)
-            places = [here if part.still else home for part, here, home in both]
+            both = zip(parts, self.places, strict=True)
+            places = [here if part.still else self.place.take(part.fixed.bins) for part, here in both]
         else:
             reached = [part.fixed.bins for part in parts]
             active = active_of(self.bins, self.logs, reached)
@@ -378,7 +380,7 @@ def cash_term(
     reached = [part.bins for part in fixed]
     near = [part.bins if source.home is None else source.home for source, part in zip(sources, fixed, strict=True)]
     still = active_of(bins, logs, [*reached, *near])
-    places, homes = places_of(bins, still, reached), places_of(bins, still, near)
+    *places, place = places_of(bins, still, [*reached, np.arange(bins.n.size)])
     if images and any(_may_be_negative(source, x) for source in sources):
         deep = deep_of(bins, images, [source.reduced(x) for source in sources])
     else:
@@ -388,4 +390,4 @@ def cash_term(
         factor = np.ones(bins.sum_b.size) if background is None else background(x)
         constant = factor, still.b * factor[still.e]
     stack = stack_of(still, fixed, places)
-    return CashTerm(name, bins, background, sources, logs, still, places, homes, stack, deep, constant)
+    return CashTerm(name, bins, background, sources, logs, still, places, place, stack, deep, constant)

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import radial
 from xgamma.kernels.sphere import rotation_slopes
+from xgamma.likelihood.around import point_window
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
-from xgamma.likelihood.lookup import Lookups, exposure_of
+from xgamma.likelihood.lookup import Lookups
 from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
-from xgamma.likelihood.point import Place, PointWindow, point_limits, point_window
+from xgamma.likelihood.point import Place, PointCounts, PointWindow
 from xgamma.likelihood.shape import Shape, ShapeWindow, shape_window
 from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, independent, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
@@ -42,6 +43,7 @@ __all__ = ["MapSource", "map_source"]
 Array = NDArray[np.float64]
 
 _POSITION = ("lon_0", "lat_0")
+_NONE = np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class MapSource:
             return contribution(self.fixed, self.reduced, x, order)
         model = self.spatial.at(x)
         flux, jacobian, bends = self._flux(x, order)
-        fluxes, unit = independent(np.stack([flux, *jacobian, *(row for *_, row in bends)]))
+        fluxes, unit = independent(np.array([flux, *jacobian, *(row for *_, row in bends)]))
         evaluate: Callable[[Any, Array], Fixed]
         home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
         if shape is not None:
@@ -235,24 +237,32 @@ class MapSource:
     def _at_place(self, place: Place, fluxes: Array) -> Fixed:
         """Return counts of a point source for k fluxes."""
         assert self.point is not None
-        return self._fixed(self.point, *self.point.counts(place, fluxes))
+        return self._reached(self.point.counts(place, fluxes))
 
     def _moving(
         self, place: Place, fluxes: Array, model: Any, free: NDArray[np.bool_] | None
     ) -> tuple[Fixed, list[tuple[int, Array, float]]]:
         """Return what `_at_place` does, and the derivatives for the first flux by position."""
         assert self.point is not None
-        found, columns, totals = self.point.moving(place, fluxes)
-        totals = totals - columns[self.point.bare].sum(axis=0)
+        found, *slopes = self.point.moving(place, fluxes)
+        fixed = self._reached(found)
+        columns = np.concatenate([part.counts for part in slopes]).T
+        totals = np.concatenate([part.total for part in slopes]) - columns[fixed.bare].sum(axis=0)
         # Of the direction in the frame of the map, with respect to that of the model.
         lon, lat = self._lonlat(model)
-        slopes = np.linalg.inv(rotation_slopes(lon, lat, self.common["rotation"]))
+        turned = np.linalg.inv(rotation_slopes(lon, lat, self.common["rotation"]))
         moves = []
         for own in self.spatial.free:
             if free is None or free[own.slot]:
-                along = slopes[:, _POSITION.index(own.name)] * np.radians(own.factor)
+                along = turned[:, _POSITION.index(own.name)] * np.radians(own.factor)
                 moves.append((own.slot, columns @ along, float(totals @ along)))
-        return self._fixed(self.point, *found), moves
+        return fixed, moves
+
+    def _reached(self, found: PointCounts) -> Fixed:
+        """Return counts in the bins that a point source reaches."""
+        assert self.point is not None
+        bare = np.flatnonzero(self.point.bare.take(found.reached)) if self.point.bare.any() else _NONE
+        return self._fixed(self.point.bins.take(found.reached), found.counts.T, found.total, bare)
 
     @property
     def _may_move(self) -> bool:
@@ -270,15 +280,14 @@ class MapSource:
     def _shaped(self, shape: Shape, model: Any, fluxes: Array) -> Fixed:
         """Return counts of an extended source where it started, for k fluxes."""
         assert self.window is not None
-        matrix, total = self.window.counts(model, shape, fluxes)
-        return self._fixed(self.window, matrix, total)
+        return self._fixed(self.window.bins, *self.window.counts(model, shape, fluxes), self.window.bare)
 
-    def _fixed(self, window: PointWindow | ShapeWindow, matrix: Array, total: Array) -> Fixed:
-        """Return counts in the bins of a window."""
-        none, bare = np.zeros((total.size, self.bins.inside.shape[0])), window.bare
+    def _fixed(self, reached: NDArray[np.intp], matrix: Array, total: Array, bare: NDArray[np.intp]) -> Fixed:
+        """Return counts (bin, k) in some bins, of which those without background are bare."""
+        none = np.zeros((total.size, self.bins.inside.shape[0]))
         if bare.size:
             total = total - matrix[bare].sum(axis=0)
-        return Fixed(window.bins, matrix, total, none, bare, self.bins.e[window.bins[bare]], none)
+        return Fixed(reached, matrix, total, none, bare, self.bins.e[reached[bare]], none)
 
     @property
     def home(self) -> NDArray[np.intp] | None:
@@ -370,11 +379,8 @@ def map_source(
     # An extended model of no width is a point only where it starts.
     stays = isinstance(model.spatial_model, PointSpatialModel) and items and items[0].response.profiles is not None
     if spatial.free and once and stays:
-        component, response = items[0].component, items[0].response
-        here = point_limits(component)
-        exposure = exposure_of(ds, bins.grid.frame, here) if component.use_exposure else None
         assert lookups is not None
-        point = point_window(bins, component, lookups, exposure, replace(response, profiles=None))
+        point = point_window(ds, bins, items[0], lookups)
     source = MapSource(
         name=model.name,
         bins=bins,

@@ -1,29 +1,25 @@
-"""A point source that moves: its PSF integrated over just the pixels with counts, about any position."""
+"""A point source that moves: its PSF integrated over just the bins with counts that it reaches, about any position."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xgamma.kernels import edges, radial
-from xgamma.likelihood.bins import Bins
+from xgamma.kernels import edges
 from xgamma.likelihood.lookup import Lookups, Table
-from xgamma.likelihood.nearby import Nearby, nearby_of
-from xgamma.predict.component import Component
+from xgamma.likelihood.nearby import Nearby
 from xgamma.predict.response import Response
 from xgamma.predict.tile import ROUNDING
 from xgamma.predict.window import Window, pixel_sizes
 
-__all__ = ["Place", "PointWindow", "point_limits", "point_window"]
+__all__ = ["Place", "PointCounts", "PointWindow"]
 
 Array = NDArray[np.float64]
 
-_MARGIN = 0.15
-"""By which part of the reach of the PSF a source may move before the window is made anew."""
 _STEP = 5e-4
 """Step in pixels of differences of the responses."""
 
@@ -55,11 +51,30 @@ class Place:
 
 
 @dataclass(frozen=True)
+class PointCounts:
+    """Counts of a source, or their derivatives, in the bins that it reaches.
+
+    Attributes
+    ----------
+    reached : ndarray of int, shape (bin,)
+        Which of the bins of the window.
+    counts : ndarray, shape (k, bin)
+        Counts for k fluxes.
+    total : ndarray, shape (k,)
+        Their sums over the mask.
+    """
+
+    reached: NDArray[np.intp]
+    counts: Array
+    total: Array
+
+
+@dataclass(frozen=True)
 class PointWindow:
-    """Edges of the pixels with counts around a source.
+    """Corners of the pixels with counts around a source.
 
     The integral of a profile over a pixel is that of another function along its border, and the sum over all pixels of
-    a mask is that along the border of the mask: most edges are needed in one energy or none.
+    a mask is that along the border of the mask.
 
     Attributes
     ----------
@@ -67,28 +82,32 @@ class PointWindow:
         Pixels considered.
     inner : Window
         Where the nearest pixel of a source must be.
-    bins, e, y, x : ndarray of int, shape (bin,)
-        Indices of the bins in the window, their energies and labels.
-    bare : ndarray of int
+    bins : ndarray of int, shape (bin,)
+        Indices of the bins in the window, by rows.
+    energy, y, x : ndarray of int, shape (bin,)
+        Their energies among those used, rows and columns of the window.
+    bare : ndarray of bool, shape (bin,)
         Which of them have no background.
-    inside : ndarray of bool, shape (energy, y, x)
-        The mask on the window.
-    grid : ndarray, shape (y + 1, x + 1, 3)
-        Unit vectors of the corners of all pixels.
-    corners : ndarray, shape (3, corner)
-        Those of the edges.
-    edges : ndarray of int, shape (2, edge)
-        Corners at which each edge starts and stops.
     used : slice
         The energies that the mask holds.
-    lowest : ndarray of int, shape (edge,)
-        The lowest of the energies used that each edge is needed for.
-    four : ndarray of int, shape (4, bin)
-        Edges of each bin: right and left, upper and lower.
-    border, border_energy : ndarray of int
-        Edges along the border of the mask, and which of the energies used they belong to.
-    signs : ndarray
+    inside : ndarray of bool, shape (y, x, energy)
+        The mask on the window in these energies.
+    corners : ndarray, shape (3, corner)
+        Unit vectors of the corners that are needed, by rows.
+    grid : ndarray of int, shape (y + 1, x + 1)
+        Their numbers; those of all corners around the inner window are right.
+    path : ndarray of int, shape (5, bin)
+        Corners along the border of each bin, back to the first.
+    corner_rows, bin_rows : list of int
+        The first corner and the first bin of each row, and of those beyond the last.
+    border : ndarray of int, shape (2, edge)
+        Corners of the edges along the border of the mask, ascending.
+    border_energy : ndarray of int, shape (edge,)
+        Which of the energies used these belong to.
+    signs : ndarray, shape (edge,)
         Whether they add or take away.
+    step, diagonal : float
+        Least distance in rad of two rows, and largest one of the first corner of a pixel from any other.
     sign : float
         Orientation of the pixels on the sky.
     sky : SkyGrid
@@ -97,6 +116,8 @@ class PointWindow:
         The responses.
     exposure : Table or None
         The exposure around the source in cm2 s; None where none applies.
+    radii : Radii
+        Those of the profiles.
     area : ndarray, shape (rad,)
         What turns a profile into its integral over the plane.
     common : Response
@@ -104,37 +125,40 @@ class PointWindow:
     use_psf, use_edisp : bool
         Which apply.
     nearby : Nearby or None
-        What `_labels` gives, as polynomials; None where it is not smooth.
+        What `labels` gives, as polynomials; None where it is not smooth.
     """
 
     window: Window
     inner: Window
     bins: NDArray[np.intp]
-    e: NDArray[np.intp]
+    energy: NDArray[np.intp]
     y: NDArray[np.int64]
     x: NDArray[np.int64]
-    bare: NDArray[np.intp]
-    inside: NDArray[np.bool_]
-    grid: Array
-    corners: Array
-    edges: NDArray[np.intp]
+    bare: NDArray[np.bool_]
     used: slice
-    lowest: NDArray[np.intp]
-    four: NDArray[np.intp]
+    inside: NDArray[np.bool_]
+    corners: Array
+    grid: NDArray[np.intp]
+    path: NDArray[np.intp]
+    corner_rows: list[int]
+    bin_rows: list[int]
     border: NDArray[np.intp]
     border_energy: NDArray[np.intp]
     signs: Array
+    step: float
+    diagonal: float
     sign: float
     sky: Any
     lookups: Lookups
     exposure: Table | None
+    radii: edges.Radii
     area: Array
     common: Response
     use_psf: bool
     use_edisp: bool
     nearby: Nearby | None = None
 
-    def _labels(self, lon: Array, lat: Array) -> Array:
+    def labels(self, lon: Array, lat: Array) -> Array:
         """Labels y, x of positions in deg on the grids of counts, PSF, dispersion, exposure, and widths of pixels."""
         y, x = self.sky.lonlat_to_labels(lon, lat)
         tables = [pair[0] if pair is not None else None for pair in (self.lookups.psf, self.lookups.edisp)]
@@ -151,9 +175,9 @@ class PointWindow:
         found = None if self.nearby is None else self.nearby.at(lon, lat)
         if found is None:
             y, x = self.sky.lonlat_to_labels(np.array(lon), np.array(lat))
-            if not (near or self._holds(y, x)):
+            if not (near or self._holds(float(y), float(x))):
                 return None
-            found = self._labels(np.array([lon]), np.array([lat]))[:, 0]
+            found = self.labels(np.array([lon]), np.array([lat]))[:, 0]
         labels = found.tolist()
         if not (near or self._holds(*labels[:2])):
             return None
@@ -166,21 +190,16 @@ class PointWindow:
 
     def _holds(self, y: float, x: float) -> bool:
         """Whether a source at labels is near enough to where the window was made."""
-        if not (np.isfinite(y) and np.isfinite(x)):
+        if not (math.isfinite(y) and math.isfinite(x)):
             return False
-        row, column = round(float(y)), round(float(x))
-        return self.inner.y_0 <= row < self.inner.y_1 and self.inner.x_0 <= column < self.inner.x_1
+        return self.inner.y_0 <= round(y) < self.inner.y_1 and self.inner.x_0 <= round(x) < self.inner.x_1
 
-    def counts(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
-        """Return counts (bin, k) of a source for k fluxes (k, energy_true), and their sums (k,) over the mask."""
-        (counts, total), *_ = self._counts(place, fluxes, ())
-        return counts, total
+    def counts(self, place: Place, fluxes: Array) -> PointCounts:
+        """Return the counts of a source for fluxes (k, energy_true)."""
+        return self._counts(place, fluxes, ())[0]
 
-    def moving(self, place: Place, fluxes: Array) -> tuple[tuple[Array, Array], Array, Array]:
-        """Return what `counts` does, and derivatives for the first flux along longitude and latitude in rad.
-
-        They are the last dim of counts (bin, 2) and sums (2,).
-        """
+    def moving(self, place: Place, fluxes: Array) -> list[PointCounts]:
+        """Return what `counts` does, and derivatives for the first flux along longitude and latitude in rad."""
         lon, lat = np.degrees(place.lonlat)
         step = _STEP * np.degrees(place.width)
         steps = (step / max(np.cos(place.lonlat[1]), 1e-6), 0.0), (0.0, step)
@@ -189,71 +208,68 @@ class PointWindow:
             sides = [self.place(lon + sign * along_lon, lat + sign * along_lat, near=True) for sign in (1, -1)]
             assert sides[0] is not None and sides[1] is not None
             around.append((sides[0], sides[1], 2 * np.radians(along_lon + along_lat)))
-        found, *slopes = self._counts(place, fluxes, tuple(around))
-        counts, totals = zip(*slopes, strict=True)
-        return found, np.stack([part[:, 0] for part in counts], axis=1), np.concatenate(totals)
+        return self._counts(place, fluxes, tuple(around))
 
-    def _counts(
-        self, place: Place, fluxes: Array, around: tuple[tuple[Place, Place, float], ...]
-    ) -> list[tuple[Array, Array]]:
-        """Return counts and sums for the fluxes, and their derivatives for the first one.
+    def _counts(self, place: Place, fluxes: Array, around: tuple[tuple[Place, Place, float], ...]) -> list[PointCounts]:
+        """Return counts for the fluxes, and their derivatives for the first one.
 
         Around are pairs of places next to it along longitude and latitude, with their distances in rad.
         """
         mixed, noise = self._mixed(place, fluxes)
-        size, nenergy = len(mixed), len(mixed) // len(fluxes)
+        size, number = len(mixed), len(fluxes)
         # Those of a move are of the responses, which vary linearly, and of the directions.
         sides = [[self._mixed(side, fluxes[:1])[0] for side in pair] for *pair, _ in around]
         steps = [(high - low) / distance for (high, low), (*_, distance) in zip(sides, around, strict=True)]
-        rad = place.response.rad
-        table, last = edges.table_of(np.concatenate([mixed, *steps]), rad)
-        plane = edges.project(self.corners, *place.lonlat, slopes=bool(around))
-        reach = self._reach(mixed, noise, rad).take(self.lowest)
-        rule, *rules = edges.edge_rules(plane, self.edges, rad, place.width, reach)
-        along = rule.along(table, last)
-        parts = [along[:, :size]]
-        if rules:
-            first, first_last = np.ascontiguousarray(table[:, :nenergy]), last[:nenergy]
-        for i, slope in enumerate(rules):
-            start = size + i * nenergy
-            parts.append(slope.along(first, first_last) + along[:, start : start + nenergy])
-        row, column = round(place.y) - 1, round(place.x) - 1
-        j, i = row - self.window.y_0, column - self.window.x_0
-        corners = edges.project(self.grid[j : j + 4, i : i + 4].reshape(-1, 3).T, *place.lonlat)
-        turn = radial.turns(corners.x.reshape(4, 4), corners.y.reshape(4, 4))
-        # The mask under the nine pixels around the source, of which those on it are turned around.
-        turned = (self.inside[self.used, j : j + 3, i : i + 3] * turn).sum(axis=(1, 2))
-        dy, dx = self.y - row, self.x - column
-        near = np.flatnonzero((dy >= 0) & (dy < 3) & (dx >= 0) & (dx < 3))
-        turn_near = self.sign * turn[dy[near], dx[near]]
-        chosen = np.flatnonzero((rule.row < rule.matrix.shape[0] - 1).take(self.four).any(axis=0))
-        rows = rule.row.take(self.four.take(chosen, axis=1))
-        energy, out, start = self.e - self.used.start, [], 0
-        energy_chosen = energy.take(chosen)
-        signs = self.sign * np.array([1.0, -1.0, -1.0, 1.0])
-        for part in parts:
-            last_part = last[start : start + part.shape[1]].reshape(-1, nenergy)
-            start += part.shape[1]
-            flat, index = part.ravel(), rows * part.shape[1] + energy_chosen
-            image = np.zeros((len(last_part), energy.size))
-            for one, values in enumerate(last_part):
-                image[one, chosen] = signs @ flat.take(index + one * nenergy)
-                image[one, near] += turn_near * values.take(energy[near])
-            total = last_part @ turned
-            if self.border.size:
-                borders = part.reshape(len(part), -1, nenergy)[rule.row[self.border], :, self.border_energy]
-                total = total + self.signs @ borders
-            out.append((image.T, self.sign * total))
-        image = out[0][0].T
-        image[np.abs(image) <= noise.take(energy, axis=1)] = 0.0
-        return out
+        terms = self.radii.terms(np.concatenate([mixed, *steps]) if steps else mixed)
+        reach = self._reach(mixed, noise, terms.beyond[:size])
+        row, column = round(place.y) - self.window.y_0, round(place.x) - self.window.x_0
+        half = int(reach.max() / self.step) + 2
+        low, high = max(row - half, 0), min(row + half + 1, self.window.shape[0])
+        first, last = self.corner_rows[low], self.corner_rows[high + 1]
+        plane = edges.project(self.corners[:, first:last], *place.lonlat, slopes=bool(around))
+        square, limit = plane.points.real**2 + plane.points.imag**2, (reach + self.diagonal) ** 2
 
-    def _reach(self, mixed: Array, noise: Array, rad: Array) -> Array:
-        """Radius (energy,) beyond which profiles hold no more than rounding, in each energy used and all above."""
-        # What hats about this radius and all larger ones hold, of either sign: a bound for any pixel beyond.
-        beyond = np.cumsum((np.abs(mixed) * self.area)[:, ::-1], axis=1)[:, ::-1]
-        most = rad.take(np.minimum((beyond > noise.reshape(-1, 1)).sum(axis=1), rad.size - 1))
-        return np.asarray(np.maximum.accumulate(most.reshape(noise.shape).max(axis=0)[::-1])[::-1])
+        def integrals(lines: NDArray[np.intp], energy: NDArray[np.intp]) -> Array:
+            return edges.line_integrals(plane, lines - first, self.radii, terms, energy, size // number, place.width)
+
+        there = slice(self.bin_rows[low], self.bin_rows[high])
+        reached = np.flatnonzero(square.take(self.path[0, there] - first) < limit.take(self.energy[there]))
+        reached += there.start
+        energy = self.energy.take(reached)
+        image = integrals(self.path.take(reached, axis=1), energy)
+        total = np.zeros(len(image))
+        kinds = terms.last.reshape(-1, size // number)
+        total[: len(kinds)] = kinds @ self._turned(plane, first, row, column)
+        ends = slice(*self.border[0].searchsorted([first, self.corner_rows[high]]).tolist())
+        if ends.start < ends.stop:
+            near = square.take(self.border[0, ends] - first) < limit.take(self.border_energy[ends])
+            edge = np.flatnonzero(near) + ends.start
+            total += integrals(self.border.take(edge, axis=1), self.border_energy.take(edge)) @ self.signs.take(edge)
+        image *= self.sign
+        total *= self.sign
+        # Rows are those of the fluxes, of moved responses, and of moved directions.
+        out, moves = PointCounts(reached, image[:number], total[:number]), len(around)
+        out.counts[np.abs(out.counts) <= noise.take(energy, axis=1)] = 0.0
+        image, total = image[number:], total[number:]
+        both = zip(image[:moves] + image[moves:], total[:moves] + total[moves:], strict=True)
+        return [out, *(PointCounts(reached, counts[None], sums[None]) for counts, sums in both)]
+
+    def _turned(self, plane: edges.Plane, first: int, row: int, column: int) -> Array:
+        """By which angles (energy,) the mask turns around a source."""
+        inside = self.inside[row - 1 : row + 2, column - 1 : column + 2]
+        if inside.all():
+            return np.full(inside.shape[2], self.sign * 2 * np.pi)
+        corners = self.grid[row - 1 : row + 3, column - 1 : column + 3] - first
+        # On an edge each of the pixels there has a part of it.
+        return np.einsum("yx,yxe->e", edges.turns(plane.points.take(corners)), inside)
+
+    def _reach(self, mixed: Array, noise: Array, beyond: Array) -> Array:
+        """Radius (energy,) beyond which profiles hold no more than rounding."""
+        if mixed.min() < 0:
+            # Of either sign: a bound for any pixel beyond.
+            beyond = self.radii.terms(np.abs(mixed)).beyond
+        inside = (2 * np.pi * beyond > noise.reshape(-1, 1)).sum(axis=1)
+        return self.radii.rad.take(inside.clip(max=self.radii.rad.size - 1)).reshape(noise.shape).max(axis=0)
 
     def _mixed(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
         """Profiles (k * energy, rad) in the energies used, times the counts, and what counts are rounding."""
@@ -272,128 +288,3 @@ class PointWindow:
             return mixed.reshape(-1, self.area.size), noise
         # Polynomials are linear in the profiles, which are mixed first: m: flux and reconstructed energy
         return (weights * share[:, None]).T @ profiles, noise
-
-
-def _vectors(lon: Array, lat: Array) -> Array:
-    lon, lat = np.radians(lon), np.radians(lat)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
-def _mask(bins: Bins, window: Window) -> NDArray[np.bool_]:
-    """Return the mask on a window, gaps and what lies beyond the map included."""
-    out = np.zeros((bins.inside.shape[0], *window.shape), dtype=bool)
-    along_y, along_x, place_y, place_x = bins.slices(window)
-    out[np.ix_(np.arange(len(out)), place_y, place_x)] = bins.inside[:, along_y, along_x]
-    return out
-
-
-def point_limits(component: Component) -> Window:
-    """Where the nearest pixel of a point source may be without a window made anew."""
-    row, column = round(component.y), round(component.x)
-    margin = (max(3, int(np.ceil(_MARGIN * n / 2))) for n in component.target.shape)
-    return Window(row, row + 1, column, column + 1).grow(*margin)
-
-
-def point_window(
-    bins: Bins, component: Component, lookups: Lookups, exposure: Table | None, common: Response
-) -> PointWindow | None:
-    """Collect the edges around a point source; None where a part of the window is not on the sky.
-
-    Parameters
-    ----------
-    bins : Bins
-        The bins of the dataset.
-    component : Component
-        The source.
-    lookups, exposure, common
-        As of a `PointWindow`.
-    """
-    assert bins.grid is not None
-    grid = bins.grid
-    inner = point_limits(component)
-    window = component.target.grow(*((n - 1) // 2 for n in inner.shape))
-    row, column = round(component.y), round(component.x)
-    ny, nx = window.shape
-    labels_y, labels_x = window.edges()
-    lon, lat = grid.labels_to_lonlat(labels_y[:, None], labels_x)
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        return None
-    vectors = _vectors(lon, lat).reshape(-1, 3)
-    centre = row - window.y_0, column - window.x_0
-    plane = edges.project(vectors.T, float(np.radians(lon[centre])), float(np.radians(lat[centre])))
-    corner_x, corner_y = plane.x.reshape(ny + 1, nx + 1), plane.y.reshape(ny + 1, nx + 1)
-    dx, dy = np.diff(corner_x, axis=1)[:-1], np.diff(corner_y, axis=0)[:, :-1]
-    area = dx * dy - np.diff(corner_y, axis=1)[:-1] * np.diff(corner_x, axis=0)[:, :-1]
-    index = bins.within(window)
-    e, j, i = bins.e[index], bins.y[index] - window.y_0, bins.x[index] - window.x_0
-    number = (ny + 1) * nx
-    size = number + ny * (nx + 1)
-    # Edges along rows come first, then those along columns.
-    four = np.stack([number + j * (nx + 1) + i + 1, number + j * (nx + 1) + i, (j + 1) * nx + i, j * nx + i])
-    keys, energies, signs = [four.ravel()], [], []
-    around = _mask(bins, window.grow(1, 1)).astype(np.int8)
-    held = np.flatnonzero(bins.inside.any(axis=(1, 2)))
-    used = slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 1)
-    for energy, one in enumerate(around[used]):
-        # A pixel counts its lower edge up and its upper edge down; of two neighbours inside both cancel.
-        rows = (one[1:, 1:-1] - one[:-1, 1:-1]).ravel()
-        columns = (one[1:-1, :-1] - one[1:-1, 1:]).ravel()
-        both = np.concatenate([rows, columns])
-        found = np.flatnonzero(both)
-        keys.append(found)
-        energies.append(np.full(found.size, energy))
-        signs.append(both[found].astype(np.float64))
-    edge_ids, parts = _numbered(keys, size)
-    j, i = np.divmod(edge_ids, nx)
-    start = j * (nx + 1) + i
-    upright = edge_ids >= number
-    j, i = np.divmod(edge_ids - number, nx + 1)
-    start = np.where(upright, j * (nx + 1) + i, start)
-    stop = start + np.where(upright, nx + 1, 1)
-    kept, ends = _numbered([start, stop], len(vectors))
-    lowest = np.full(edge_ids.size, used.stop - used.start - 1)
-    np.minimum.at(lowest, parts[0], np.tile(e - used.start, 4))
-    for energy, border in enumerate(parts[1:]):
-        lowest[border] = np.minimum(lowest[border], energy)
-    out = PointWindow(
-        window=window,
-        inner=inner,
-        bins=index,
-        e=e,
-        y=bins.y[index],
-        x=bins.x[index],
-        bare=np.flatnonzero(bins.bare[index]),
-        inside=around[:, 1:-1, 1:-1].astype(bool),
-        grid=vectors.reshape(ny + 1, nx + 1, 3),
-        corners=np.ascontiguousarray(vectors[kept].T),
-        edges=np.stack(ends),
-        used=used,
-        lowest=lowest,
-        four=parts[0].reshape(4, -1),
-        border=np.concatenate(parts[1:]),
-        border_energy=np.concatenate(energies),
-        signs=np.concatenate(signs),
-        sign=float(np.sign(area.sum())),
-        sky=grid,
-        lookups=lookups,
-        exposure=exposure,
-        area=radial.integral_weights(common.rad),
-        common=common,
-        use_psf=component.use_psf,
-        use_edisp=component.use_edisp,
-    )
-    y, x = (
-        slice(inner.y_0 - window.y_0, inner.y_1 - window.y_0 + 1),
-        slice(inner.x_0 - window.x_0, inner.x_1 - window.x_0 + 1),
-    )
-    limits = [(float(v[y, x].min()), float(v[y, x].max())) for v in (lon, lat)]
-    return replace(out, nearby=nearby_of(out._labels, *limits))
-
-
-def _numbered(keys: list[NDArray[np.intp]], size: int) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
-    """Return the numbers below a size that occur, ascending, and where each lies among them."""
-    flags = np.zeros(size, dtype=bool)
-    for key in keys:
-        flags[key] = True
-    place = np.cumsum(flags) - 1
-    return np.flatnonzero(flags), [place[key] for key in keys]
