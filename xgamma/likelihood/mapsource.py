@@ -18,7 +18,7 @@ from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
 from xgamma.likelihood.lookup import Lookups
 from xgamma.likelihood.parameters import Part
-from xgamma.likelihood.placed import Placed, compiled, evaluated, place, weights_of
+from xgamma.likelihood.placed import Placed, compiled, evaluated, place, somewhere, weights_of
 from xgamma.likelihood.point import Place, PointCounts, PointWindow
 from xgamma.likelihood.shape import Shape, ShapeWindow, shape_window
 from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, independent, moved_many, still_many
@@ -26,12 +26,10 @@ from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.likelihood.stencils import Stencils, stencils
 from xgamma.models import PointSpatialModel, SkyModel
 from xgamma.predict.component import (
-    Component,
     components_with,
     directed,
     located,
     placed,
-    rotation_between,
     turns_of,
 )
 from xgamma.predict.plan import Plan, plan_of
@@ -326,27 +324,6 @@ class MapSource:
         return out
 
 
-def _somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
-    """Component in the middle of the map, for a source that is not on it."""
-    assert bins.grid is not None
-    spatial, whole = model.spatial_model, bins.full
-    assert spatial is not None
-    y, x = (whole.y_0 + whole.y_1 - 1) / 2, (whole.x_0 + whole.x_1 - 1) / 2
-    return Component(
-        name=model.name,
-        flux=flux,
-        spatial=spatial,
-        lonlat=None,
-        y=y,
-        x=x,
-        steps=pixel_steps(bins.grid, y, x),
-        source=whole,
-        target=whole,
-        rotation=rotation_between(bins.grid.frame, spatial.frame),
-        **{f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")},
-    )
-
-
 def map_source(
     ds: xr.Dataset,
     bins: Bins,
@@ -368,7 +345,7 @@ def map_source(
     payload, common = None, {}
     if spatial.free:
         # A source that starts outside of the map may come in.
-        first = payloads[0] if payloads else Payload(shared, _somewhere(bins, model, spectrum(x)))
+        first = payloads[0] if payloads else Payload(shared, somewhere(bins, model, spectrum(x)))
         payload = first.moved(first.component, np.asarray(first.edisp, dtype=np.float64), None)
         payload.variable = xr.Variable(first.variable.dims, np.array(first.variable.values))
         keys = ("name", "flux", "rotation", "use_exposure", "use_psf", "use_edisp")

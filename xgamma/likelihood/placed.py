@@ -14,14 +14,15 @@ from xgamma.kernels.products import gram
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Image
 from xgamma.likelihood.source import Fixed, fixed_of
-from xgamma.predict.component import Component
+from xgamma.models import SkyModel
+from xgamma.predict.component import Component, rotation_between
 from xgamma.predict.plan import Plan
 from xgamma.predict.response import Exposure, Payload, Response
 from xgamma.predict.tile import ROUNDING as POINT_ROUNDING
 from xgamma.predict.tile import counts_on
-from xgamma.predict.window import Window
+from xgamma.predict.window import Window, pixel_steps
 
-__all__ = ["Placed", "compiled", "evaluated", "place", "weights_of"]
+__all__ = ["Placed", "compiled", "evaluated", "place", "somewhere", "weights_of"]
 
 Array = NDArray[np.float64]
 
@@ -63,6 +64,27 @@ def place(payload: Payload, whole: Window) -> Placed:
     exposure = Exposure(np.asarray(values, dtype=np.float64) * scale, *place)
     profiles = None if profiles is None else np.asarray(profiles, dtype=np.float64)
     return Placed(payload.component, window, exposure, Response(np.asarray(edisp, dtype=np.float64), profiles, *rest))
+
+
+def somewhere(bins: Bins, model: SkyModel, flux: Array) -> Component:
+    """Return a component in the middle of the map, for a source that is not on it."""
+    assert bins.grid is not None
+    spatial, whole = model.spatial_model, bins.full
+    assert spatial is not None
+    y, x = (whole.y_0 + whole.y_1 - 1) / 2, (whole.x_0 + whole.x_1 - 1) / 2
+    return Component(
+        name=model.name,
+        flux=flux,
+        spatial=spatial,
+        lonlat=None,
+        y=y,
+        x=x,
+        steps=pixel_steps(bins.grid, y, x),
+        source=whole,
+        target=whole,
+        rotation=rotation_between(bins.grid.frame, spatial.frame),
+        **{f"use_{key}": bool(model.apply_irf.get(key, True)) for key in ("exposure", "psf", "edisp")},
+    )
 
 
 def weights_of(fluxes: Array, edisp: Array) -> Array:
