@@ -139,7 +139,7 @@ def _box(grid: SkyGrid, names: Sequence[Hashable], lon: slice, lat: slice) -> tu
         raise LabelError(f"no pixel is selected: {_covers(grid)}")
     inside_lon, inside_lat = _inside_lon(grid, lon, names[0]), _inside_lat(lat, names[1])
     rows, columns = np.zeros(grid.y.size, dtype=bool), np.zeros(grid.x.size, dtype=bool)
-    if is_separable(grid.prm):
+    if is_separable(grid.keywords):
         columns = inside_lon(grid.isel(y=slice(0, 1)).labels_to_lonlat(0.0, grid.x)[0])
         rows = inside_lat(grid.labels_to_lonlat(grid.y, 0.0)[1])
         if not (rows.any() and columns.any()):

@@ -287,12 +287,12 @@ class SkyGrid:
 
         Longitudes are continuous over the map; positions off the projection are nan.
         """
-        return projection.to_lonlat(self.prm, np.asarray(y, dtype=float), np.asarray(x, dtype=float))
+        return projection.to_lonlat(self, np.asarray(y, dtype=float), np.asarray(x, dtype=float))
 
     def lonlat_to_labels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return fractional labels y, x of positions in degrees in the frame of the map, nan where it has none."""
         near = float(self.x.min() + self.x.max()) / 2 if self.x.size else 0.0
-        return projection.to_labels(self.prm, np.asarray(lon, dtype=float), np.asarray(lat, dtype=float), near)
+        return projection.to_labels(self, np.asarray(lon, dtype=float), np.asarray(lat, dtype=float), near)
 
     def position_to_labels(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """Return fractional labels y, x of a position in any frame."""
@@ -315,7 +315,7 @@ class SkyGrid:
 
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude (y, x) of the pixel centres in degrees."""
-        return projection.grid_lonlat(self.prm, self.y, self.x)
+        return projection.grid_lonlat(self, self.y, self.x)
 
     def solid_angle(self) -> np.ndarray:
         """Return the solid angle (y, x) of each pixel in sr, nan off the projection.
@@ -323,7 +323,7 @@ class SkyGrid:
         The area is that of the pixel itself, also where neighbours were left out. It is exact for CAR and TAN and
         follows from great circles through the corners for others.
         """
-        return projection.solid_angle(self.prm, self.y, self.x)
+        return projection.solid_angle(self, self.y, self.x)
 
     def fits_keywords(self) -> dict[str, float | str]:
         """Return the FITS keywords with CRPIX counted in this array.

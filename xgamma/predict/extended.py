@@ -74,7 +74,7 @@ def gauss_points(labels: Array, parts: int) -> Array:
 def solid_angles(grid: SkyGrid, window: Window) -> Array:
     """Solid angle of each pixel of a window in sr, 0 off the sky."""
     labels = np.arange(window.y_0, window.y_1), np.arange(window.x_0, window.x_1)
-    return np.nan_to_num(projection.solid_angle(grid.prm, *labels))
+    return np.nan_to_num(projection.solid_angle(grid, *labels))
 
 
 def extended_counts(

@@ -142,13 +142,12 @@ def outer_lonlat(grid: SkyGrid, labels_y: Array, labels_x: Array) -> tuple[Array
     Where longitude depends on x alone and latitude on y alone, these are a row and a column; nan off the projection in
     one of them at least.
     """
-    prm = grid.prm
-    if not projection.is_separable(prm):
+    if not projection.is_separable(grid.keywords):
         return grid.labels_to_lonlat(labels_y[:, None], labels_x[None, :])
     # Each along a line through the reference point, which is on the sky.
-    column, row = prm.crpix - 1
-    lon, _ = grid.labels_to_lonlat(np.array(row), labels_x[None, :])
-    _, lat = grid.labels_to_lonlat(labels_y[:, None], np.array(column))
+    column, row = (np.array(float(grid.keywords[key]) - 1) for key in ("CRPIX1", "CRPIX2"))
+    lon, _ = grid.labels_to_lonlat(row, labels_x[None, :])
+    _, lat = grid.labels_to_lonlat(labels_y[:, None], column)
     return lon, lat
 
 

@@ -232,7 +232,7 @@ def _continuous_wcs(grid: SkyGrid) -> WCS:
     On a cylinder a map may lie more than half a turn from the reference point; the reference then moves to its middle.
     """
     wcs = grid.wcs
-    if not (is_separable(wcs.wcs) and grid.x.size):
+    if not (is_separable(grid.keywords) and grid.x.size):
         return wcs
     step, middle = float(grid.keywords["CDELT1"]), (int(grid.x.min()) + int(grid.x.max())) // 2
     if abs(step) * np.abs(grid.x + 1 - float(grid.keywords["CRPIX1"])).max() <= 180:
