@@ -40,3 +40,15 @@ def test_combined_images(number):
         np.testing.assert_allclose(out[:, 1:5, 2:7], 1 + added, rtol=1e-13)
         out[:, 1:5, 2:7] = 1
         assert (out == 1).all()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("reached", [(slice(0, 0), slice(0, 0)), (slice(1, 3), slice(2, 3)), (slice(0, 4), slice(4, 5))])
+def test_adding_images_that_are_zero_around(number, reached):
+    rng = np.random.default_rng(8)
+    images, weights = np.zeros((number, 4, 5)), rng.normal(size=(3, number))
+    images[(-1, *reached)] = rng.normal(size=images[(-1, *reached)].shape)
+    for combined in (products.Combined(images), products.Combined(images, weights)):
+        out = np.ones((number if combined.weights is None else 3, 4, 5))
+        combined.add_to(out)
+        np.testing.assert_allclose(out, 1 + combined.whole(), rtol=1e-13)

@@ -69,10 +69,20 @@ class Combined:
 
     def add_to(self, out: Array) -> None:
         """Add them to images of the same shape (n, y, x) in place."""
-        if self.weights is None or len(self.images) > 1:
-            out += self.whole()
+        # What lies around is zero, and the memory of a large map is slow.
+        reached = np.logical_or.reduce(self.images, axis=0)
+        y, x = (_span(np.logical_or.reduce(reached, axis=axis)) for axis in (1, 0))
+        images, targets = self.images[:, y, x], out[:, y, x]
+        if self.weights is None or len(images) > 1:
+            targets += replace(self, images=images).whole()
             return
         # What one image makes is added while it is in the cache.
-        part = np.empty(self.images.shape[1:])
-        for target, weight in zip(out, self.weights[:, 0], strict=True):
-            target += np.multiply(weight, self.images[0], out=part)
+        part = np.empty(images.shape[1:])
+        for target, weight in zip(targets, self.weights[:, 0], strict=True):
+            target += np.multiply(weight, images[0], out=part)
+
+
+def _span(chosen: NDArray[np.bool_]) -> slice:
+    """Range from the first to the last that is chosen, if any is."""
+    where = np.flatnonzero(chosen)
+    return slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0)

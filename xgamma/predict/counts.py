@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeAlias
 
 import astropy.units as u
@@ -12,6 +13,7 @@ import xarray as xr
 from xgamma.coords import Axis
 from xgamma.history import record
 from xgamma.irf.lookup import sky_dims
+from xgamma.kernels.aside import Aside
 from xgamma.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.onoff import alpha, background, is_onoff, most_likely_off
 from xgamma.predict.maps import map_npred
@@ -28,6 +30,9 @@ __all__ = [
     "npred_off",
     "npred_signal",
 ]
+
+_LARGE = 2**22
+"""Number of values from which on an array is filled by another thread while this one predicts sources."""
 
 ModelsLike: TypeAlias = "Models | Iterable[SkyModel | FoVBackgroundModel] | SkyModel | FoVBackgroundModel | None"
 
@@ -134,14 +139,21 @@ def npred_signal(
     return like_counts(ds, values, "npred_signal", "predicted signal counts")
 
 
-def _signal(ds: xr.Dataset, sources: list[SkyModel], onto: xr.Variable | None = None) -> xr.Variable:
-    """Predict the counts of source models, added to others where given."""
+def _signal(
+    ds: xr.Dataset,
+    sources: list[SkyModel],
+    onto: xr.Variable | None = None,
+    ready: Callable[[], None] | None = None,
+) -> xr.Variable:
+    """Predict the counts of source models, added to others where given; see `map_npred` for `ready`."""
     if "exposure" not in ds:
         raise ValueError(
             f"Dataset '{ds.attrs.get('name', '')}' has no variable 'exposure', which models need to predict counts."
         )
     if {"y", "x"} <= set(ds.dims):
-        return map_npred(ds, sources, onto)
+        return map_npred(ds, sources, onto, ready)
+    if ready is not None:
+        ready()
     signal = region_npred(ds, sources).variable
     return signal if onto is None else onto + signal
 
@@ -170,8 +182,8 @@ def npred_background(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
     return like_counts(ds, _background(ds, models_for(ds, models)), "npred_background", "predicted background counts")
 
 
-def _background(ds: xr.Dataset, models: Models) -> xr.Variable:
-    """Predict the counts of the background, always a new array."""
+def _background(ds: xr.Dataset, models: Models, aside: Aside | None = None) -> xr.Variable:
+    """Predict the counts of the background, always a new array, which may be filled aside."""
     if is_onoff(ds):
         off = alpha(ds).variable * npred_off(ds, models).variable
         return off.transpose(*_zeros(ds).dims)
@@ -184,11 +196,19 @@ def _background(ds: xr.Dataset, models: Models) -> xr.Variable:
     if "background" not in ds:
         return _zeros(ds)
     table = ds["background"].variable
-    if not scaling:
-        return table.astype(np.float64)
-    axis = Axis.from_dataset(ds["background"], "energy")
-    norm = np.asarray(scaling[0].spectral_model(axis.center * u.Unit(axis.unit)).to_value(""), dtype=np.float64)
-    return (table * xr.Variable("energy", norm)).transpose(*table.dims)
+    norm = xr.Variable((), 1.0)
+    if scaling:
+        axis = Axis.from_dataset(ds["background"], "energy")
+        values = scaling[0].spectral_model(axis.center * u.Unit(axis.unit)).to_value("")
+        norm = xr.Variable("energy", np.asarray(values, dtype=np.float64))
+    if aside is None or table.size < _LARGE or table.chunks is not None:
+        return (table * norm).transpose(*table.dims)
+    data, factor = table.data, norm.set_dims(table.dims, [norm.sizes.get(dim, 1) for dim in table.dims]).data
+    out = np.empty(table.shape)
+    # The first touch of so much memory takes longer than the numbers.
+    rows = zip(data, np.broadcast_to(factor, (len(data), *factor.shape[1:])), out, strict=True)
+    aside.begin([partial(np.multiply, row, scale, out=part) for row, scale, part in rows])
+    return xr.Variable(table.dims, out, table.attrs)
 
 
 def npred_off(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
@@ -231,10 +251,11 @@ def npred(ds: xr.Dataset, models: ModelsLike = None) -> xr.DataArray:
         A function of the data and the models as they are now. Lazy where the dataset is.
     """
     chosen = models_for(ds, models)
-    values = _background(ds, chosen)
     sources = [m for m in chosen if isinstance(m, SkyModel)]
-    if sources:
-        values = _signal(ds, sources, onto=values)
+    with Aside() as aside:
+        values = _background(ds, chosen, aside)
+        if sources:
+            values = _signal(ds, sources, onto=values, ready=aside.finish)
     return like_counts(ds, values, "npred", "predicted counts")
 
 

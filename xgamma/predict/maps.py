@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from xgamma.coords import FixedGrid, SkyGrid
+from xgamma.kernels.products import Combined
 from xgamma.predict.component import Component, components_of
 from xgamma.predict.response import Exposure, Payload, Response, Responses
 from xgamma.predict.tile import counts_on, npred_on
@@ -23,13 +24,21 @@ __all__ = ["is_lazy", "map_npred", "map_response", "template_of"]
 
 Array = NDArray[np.float64]
 
+_AHEAD = 2**25
+"""Bytes of images that wait for the array to which they are added."""
+
 
 def is_lazy(ds: xr.Dataset, *names: str) -> bool:
     """Whether one of the variables is backed by dask."""
     return any(name in ds and ds[name].chunks is not None for name in names)
 
 
-def map_npred(ds: xr.Dataset, models: list[SkyModel], onto: xr.Variable | None = None) -> xr.Variable:
+def map_npred(
+    ds: xr.Dataset,
+    models: list[SkyModel],
+    onto: xr.Variable | None = None,
+    ready: Callable[[], None] | None = None,
+) -> xr.Variable:
     """Predicted counts of source models on a map, without background.
 
     Parameters
@@ -40,6 +49,8 @@ def map_npred(ds: xr.Dataset, models: list[SkyModel], onto: xr.Variable | None =
         Models that apply to the dataset.
     onto : Variable, dims (energy, y, x) in any order, optional
         Counts in float64 to which those of the models are added, in place where all is in memory.
+    ready : callable, optional
+        To call before `onto` is read or changed: until it returns, another thread may be at work there.
 
     Returns
     -------
@@ -62,8 +73,10 @@ def map_npred(ds: xr.Dataset, models: list[SkyModel], onto: xr.Variable | None =
         out = xr.Variable(dims, np.zeros(shape)) if onto is None else onto
         whole = out.transpose(*dims).data
         signal = whole if in_order else np.zeros(shape)
-        _add(grid, y, x, signal, _items(components, shared, Window.of(y, x)))
+        _add(grid, y, x, signal, _items(components, shared, Window.of(y, x)), ready if in_order else None)
         if not in_order:
+            if ready is not None:
+                ready()
             whole += signal[:, positions[0]][:, :, positions[1]]
         return out
     data = _lazy(ds, template, grid, components, [Payload(shared, component) for component in components])
@@ -133,9 +146,26 @@ def _evaluate(
 
 
 def _add(
-    grid: SkyGrid, y: NDArray[np.int64], x: NDArray[np.int64], out: Array, items: Iterable[tuple[Any, ...]]
+    grid: SkyGrid,
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+    out: Array,
+    items: Iterable[tuple[Any, ...]],
+    ready: Callable[[], None] | None = None,
 ) -> None:
-    """Add components to an array, on the pixels with ascending labels y and x."""
+    """Add components to an array, on the pixels with ascending labels y and x; see `map_npred` for `ready`."""
+    made: list[tuple[Array, Combined]] = []
+    size = 0
+
+    def put() -> None:
+        nonlocal size
+        if ready is not None:
+            ready()
+        for place, counts in made:
+            counts.add_to(place)
+        made.clear()
+        size = 0
+
     for component, window, (values, scale, *place), response, energy_true in items:
         exposure = Exposure(np.multiply(values, scale, dtype=np.float64), *place)
         counts = npred_on(window, grid, component, exposure, Response(*response), energy_true)
@@ -145,7 +175,11 @@ def _add(
             if (rows.size, columns.size) != window.shape:
                 images = counts.images[:, y[rows] - window.y_0][:, :, x[columns] - window.x_0]
                 counts = replace(counts, images=images)
-            counts.add_to(out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+            made.append((out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], counts))
+            size += counts.images.nbytes
+        if ready is None or size > _AHEAD:
+            put()
+    put()
 
 
 def _lazy(
