@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels.products import gram
+from xgamma.kernels.statistic import TRUNCATION
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.source import Fixed
 
-__all__ = ["Active", "Stack", "active_of", "places_of", "stack_of"]
+__all__ = ["Active", "Level", "Stack", "active_of", "level_of", "places_of", "stack_of"]
 
 Array = NDArray[np.float64]
 
@@ -71,6 +72,35 @@ class Active:
         """Return the same for all other bins, given the factor on the background in each energy."""
         some = self.other_n != 0
         return self.other_log + float(self.other_n[some] @ np.log(factor[some]))
+
+
+@dataclass(frozen=True)
+class Level:
+    """The background of active bins, and what all bins know of it, for a factor on it in each energy.
+
+    Attributes
+    ----------
+    factor : ndarray, shape (energy,)
+        The factor.
+    mu : ndarray, shape (bin,)
+        The background of the active bins.
+    rest : float
+        Sum of the background over the mask, less that of counts x its logarithm over other bins.
+    holds : bool
+        Whether no background is cut off; without that there are no such sums.
+    """
+
+    factor: Array
+    mu: Array
+    rest: float
+    holds: bool
+
+
+def level_of(active: Active, bins: Bins, factor: Array) -> Level:
+    """Multiply the background by a factor in each energy."""
+    holds = bool((factor >= 0).all() and (factor > TRUNCATION)[bins.sum_b > 0].all())
+    rest = float(factor @ bins.sum_b) - active.others(factor) if holds else 0.0
+    return Level(factor, active.b * factor.take(active.e), rest, holds)
 
 
 def _dot(a: Array, b: Array) -> float:
@@ -145,6 +175,8 @@ class Stack:
 
     def times(self, numbers: Array) -> Array:
         """Return the counts (bin, ...) for numbers (k, ...)."""
+        if len(self.blocks) == 1 and isinstance(self.places[0], slice):
+            return np.asarray(self.blocks[0] @ numbers)
         out = np.zeros((self.size, *numbers.shape[1:]))
         for block, where, place in zip(self.blocks, self.columns, self.places, strict=True):
             out[place] += block @ numbers[where]

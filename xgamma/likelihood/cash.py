@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xgamma.kernels import statistic
 from xgamma.kernels.products import gram
 from xgamma.kernels.statistic import TRUNCATION
-from xgamma.likelihood.active import Active, Stack, active_of, places_of, stack_of
+from xgamma.likelihood.active import Active, Level, Stack, active_of, level_of, places_of, stack_of
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
 from xgamma.likelihood.expansion import Expansion, add_bends, rough_of
@@ -36,8 +36,8 @@ class _Prediction:
 
     Attributes
     ----------
-    factor : ndarray, shape (energy,)
-        Factor on the background.
+    level : Level
+        The background.
     parts : list of Contribution
         The sources.
     active : Active
@@ -56,7 +56,7 @@ class _Prediction:
         What the sum of predictions lacks in these two.
     """
 
-    factor: Array
+    level: Level
     parts: list[Contribution]
     active: Active
     places: list[NDArray[np.intp]]
@@ -93,8 +93,8 @@ class CashTerm:
         Counts of all sources there.
     deep : Deep
         Bins without counts in which the prediction may be cut off.
-    constant : tuple of ndarray, or None
-        Factor on the background, and the background of the active bins times it, where no parameter of it is free.
+    constant : Level or None
+        The background, where no parameter of it is free.
     """
 
     name: str
@@ -107,11 +107,11 @@ class CashTerm:
     place: NDArray[np.intp]
     stack: Stack
     deep: Deep
-    constant: tuple[Array, Array] | None
+    constant: Level | None
 
     def _factor(self, x: Array) -> Array:
         if self.constant is not None:
-            return self.constant[0]
+            return self.constant.factor
         assert self.background is not None
         return self.background(x)
 
@@ -126,18 +126,16 @@ class CashTerm:
 
     def _predict(self, x: Array, order: int, free: Flags | None = None) -> _Prediction | None:
         """Prediction in the active bins; None where one may be cut off and sums do not hold."""
-        factor = self._factor(x)
+        level = self.constant or level_of(self.still, self.bins, self._factor(x))
         parts = [source.at(x, order, free) for source in self.sources]
-        if not all(part.bounded for part in parts):
-            return None
-        if (factor < 0).any() or not (factor > TRUNCATION)[self.bins.sum_b > 0].all():
+        if not (level.holds and all(part.bounded for part in parts)):
             return None
         negative = [bool((part.coefficients < 0).any()) for part in parts]
         below, lacking = None, 0.0
         if any(negative):
-            if not self._is_shallow(factor, parts):
+            if not self._is_shallow(level.factor, parts):
                 return None
-            found = self._below(factor, parts)
+            found = self._below(level.factor, parts)
             if found is None:
                 return None
             below, lacking = found
@@ -152,9 +150,8 @@ class CashTerm:
             reached = [part.fixed.bins for part in parts]
             active = active_of(self.bins, self.logs, reached)
             places = places_of(self.bins, active, reached)
-        stacked = still and not active.bare.size
-        known = active is self.still and self.constant is not None
-        mu = self.constant[1] if known and self.constant is not None else active.b * factor.take(active.e)
+            level = level_of(active, self.bins, level.factor)
+        stacked, mu = still and not active.bare.size, level.mu
         if stacked and parts:
             mu = mu + self.stack.times(np.concatenate([part.coefficients for part in parts]))
         elif parts:
@@ -166,7 +163,7 @@ class CashTerm:
             low = ~(mu > TRUNCATION)
             low[active.bare] = False
             lacking += float((TRUNCATION - mu[low]).sum())
-        return _Prediction(factor, parts, active, places, stacked, mu, low, below, lacking)
+        return _Prediction(level, parts, active, places, stacked, mu, low, below, lacking)
 
     def _is_shallow(self, factor: Array, parts: list[Contribution]) -> bool:
         """Whether nothing is cut off in bins that are not kept."""
@@ -196,15 +193,14 @@ class CashTerm:
         return self._dense(x, 0).value if found is None else self._value(found)
 
     def _value(self, found: _Prediction) -> float:
-        active, mu, factor = found.active, found.mu, found.factor
-        total = float(factor @ self.bins.sum_b) + found.lacking
+        active, mu, total = found.active, found.mu, found.level.rest + found.lacking
         for part in found.parts:
             total += float(part.fixed.total @ part.coefficients)
         if mu.size and not mu.min() > TRUNCATION:
             mu = np.maximum(mu, TRUNCATION)
         if active.bare.size:
             total += float(mu[active.bare].sum())
-        return 2 * (total - active.others(factor) - active.log_sum(mu))
+        return 2 * (total - active.log_sum(mu))
 
     def gradient(self, x: Array) -> Array:
         """Return the derivatives of the statistic."""
@@ -242,7 +238,8 @@ class CashTerm:
             add_bends(out, part.bends, slope)
         if self.background is not None:
             _, rows, bends = self.background.expand(x, 2)
-            curve = np.divide(active.other_n, found.factor**2, out=np.zeros(found.factor.size), where=found.factor > 0)
+            factor = found.level.factor
+            curve = np.divide(active.other_n, factor**2, out=np.zeros(factor.size), where=factor > 0)
             for own, row in zip(self.background.free, rows, strict=True):
                 sides.append((own.slot, active.b * row[active.e]))
                 for other, second in zip(self.background.free, rows, strict=True):
@@ -264,7 +261,7 @@ class CashTerm:
 
     def _slopes(self, found: _Prediction, x: Array) -> tuple[Array, Array, list[Array]]:
         """Return derivatives by parameters, and half of those by factors on the background and numbers of spectra."""
-        active, mu, factor = found.active, found.mu, found.factor
+        active, mu, factor = found.active, found.mu, found.level.factor
         above = mu > TRUNCATION
         pull = np.where(above, active.n / np.where(above, mu, 1.0), 0.0)
         # Kept bare bins are in no total: their prediction counts by itself, unless it is cut off.
@@ -388,6 +385,6 @@ def cash_term(
     constant = None
     if background is None or not background.free:
         factor = np.ones(bins.sum_b.size) if background is None else background(x)
-        constant = factor, still.b * factor[still.e]
+        constant = level_of(still, bins, factor)
     stack = stack_of(still, fixed, places)
     return CashTerm(name, bins, background, sources, logs, still, places, place, stack, deep, constant)

@@ -14,6 +14,9 @@ POINTS = 16
 PANEL = np.log(10) / 2
 """Widest panel in ln(energy): half a decade."""
 
+_SMALL = 1e-300
+"""In place of 0, where a quotient has a limit."""
+
 _X, _W = np.polynomial.legendre.leggauss(POINTS)
 
 
@@ -100,8 +103,8 @@ def power_law_integral(lower: Any, upper: Any, index: Any, reference: Any) -> np
     """
     lower = np.asarray(lower, dtype=float)
     log_ratio = np.log(np.asarray(upper, dtype=float) / lower)
-    z = (1 - np.asarray(index, dtype=float)) * log_ratio
+    index = np.asarray(index, dtype=float)[()]
+    z = (1 - index) * log_ratio
     # expm1(z) / z, which is 1 at z = 0; this has no cancellation near an index of 1.
-    safe = np.where(z == 0, 1.0, z)
-    growth = np.where(z == 0, 1.0, np.expm1(safe) / safe)
-    return lower * (lower / reference) ** -index * log_ratio * growth
+    z = z + (z == 0) * _SMALL
+    return lower * (lower / reference) ** -index * log_ratio * (np.expm1(z) / z)
