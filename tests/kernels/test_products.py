@@ -43,7 +43,7 @@ def test_combined_images(number):
 
 
 @pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("reached", [(slice(0, 0), slice(0, 0)), (slice(1, 3), slice(2, 3)), (slice(0, 4), slice(4, 5))])
+@pytest.mark.parametrize("reached", [(slice(0, 0),) * 2, (slice(1, 3), slice(2, 3)), (slice(0, 4), slice(4, 5))])
 def test_adding_images_that_are_zero_around(number, reached):
     rng = np.random.default_rng(8)
     images, weights = np.zeros((number, 4, 5)), rng.normal(size=(3, number))
