@@ -53,13 +53,13 @@ def test_spectra(small, tag, data):
 SHAPES = {
     "point": lambda ds: xm.PointSpatialModel(**place(ds)),
     "gauss": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.17 deg"),
-    "cloud": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.02 deg"),
+    "cloud": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.015 deg"),
     "ellipse": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.2 deg", e=0.6, phi="30 deg"),
     "disk": lambda ds: xm.DiskSpatialModel(**place(ds), r_0="0.31 deg", edge_width=0.3),
     "sharp": lambda ds: xm.DiskSpatialModel(**place(ds), r_0="0.31 deg", edge_width=0.05, e=0.5, phi="20 deg"),
     "shell": lambda ds: xm.ShellSpatialModel(**place(ds), radius="0.24 deg", width="0.11 deg"),
     "shell2": lambda ds: xm.Shell2SpatialModel(**place(ds), r_0="0.337 deg", eta=0.26),
-    "small shell": lambda ds: xm.ShellSpatialModel(**place(ds), radius="0.05 deg", width="0.02 deg"),
+    "cloud of a shell": lambda ds: xm.ShellSpatialModel(**place(ds), radius="0.02 deg", width="0.007 deg"),
     "general": lambda ds: xm.GeneralizedGaussianSpatialModel(**place(ds), r_0="0.27 deg"),
     "cusp": lambda ds: xm.GeneralizedGaussianSpatialModel(**place(ds), r_0="0.27 deg", eta=1.0, e=0.3),
     "const": lambda ds: xm.ConstantSpatialModel(value="30 sr-1"),
@@ -75,12 +75,16 @@ def test_every_shape_is_there(small):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes(small, shape):
     """Where a source was compiled, and elsewhere."""
-    model = xm.SkyModel(spectrum(), SHAPES[shape](small), name="source")
+    # Pixels that resolve the PSF, so that what is much smaller than one is a cloud of points.
+    ds = map_dataset(npix=(12, 13), binsz=0.05) if "cloud" in shape else small
+    model = xm.SkyModel(spectrum(), SHAPES[shape](ds), name="source")
     for par in model.parameters:
         par.frozen = par.name in ("reference", "index") or (
             par.name in ("e", "phi") and model.parameters["e"].value == 0
         )
-    lik = Likelihood(small, [model, background(small)])
+    lik = Likelihood(ds, [model, background(ds)])
+    if "cloud" in shape:
+        assert [plan.kind for source in lik._terms[0].sources for plan in source._plans(source.items)] == ["cloud"]
     moved = lik.x0
     for name in ("lon_0", "lat_0") if shape != "const" else ():
         moved[lik.parameters.index(f"source.{name}")] += 0.023

@@ -44,7 +44,7 @@ def test_spectra(tag):
 
 
 SHAPES = {
-    "cloud": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.02 deg"),
+    "cloud": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.015 deg"),
     "ellipse": lambda ds: xm.GaussianSpatialModel(**place(ds), sigma="0.2 deg", e=0.6, phi="30 deg"),
     "disk": lambda ds: xm.DiskSpatialModel(**place(ds), r_0="0.3 deg"),
     "shell": lambda ds: xm.ShellSpatialModel(**place(ds), radius="0.25 deg", width="0.1 deg"),
@@ -55,7 +55,8 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes(shape):
-    ds = map_dataset(npix=(20, 21))
+    # Pixels that resolve the PSF, so that what is much smaller than one is a cloud of points.
+    ds = map_dataset(npix=(20, 21), binsz=0.05 if shape == "cloud" else 0.1)
     model = xm.SkyModel(spectrum(), SHAPES[shape](ds), name="source")
     for par in model.parameters:
         par.frozen = par.name == "reference"

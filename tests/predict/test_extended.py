@@ -1,3 +1,4 @@
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -12,6 +13,7 @@ from xgamma.models import (
     GeneralizedGaussianSpatialModel,
     PointSpatialModel,
     PowerLawSpectralModel,
+    Shell2SpatialModel,
     ShellSpatialModel,
     SkyModel,
 )
@@ -52,6 +54,23 @@ def test_compact_gaussian_brute_force(sigma):
     """Much smaller than a pixel, on either side of the limit between two ways to integrate it."""
     ds = make_map_dataset(npix=(41, 41), binsz=0.05, nenergy=2, ntrue=3)
     model = source(GaussianSpatialModel(**place(ds, 0.21, -0.37), sigma=f"{0.05 * sigma} deg"))
+    assert_close(ds, model, 8, 0.005, factor=45)
+
+
+@pytest.mark.parametrize("pixels", [0.6, 0.75, 1.7, 3.0])
+@pytest.mark.parametrize(
+    "spatial",
+    [
+        lambda at, radius: DiskSpatialModel(**at, r_0=radius),
+        lambda at, radius: ShellSpatialModel(**at, radius=0.83 * radius, width=0.17 * radius),
+        lambda at, radius: Shell2SpatialModel(**at, r_0=radius, eta=0.9),
+        lambda at, radius: GeneralizedGaussianSpatialModel(**at, r_0=radius, eta=0.05),
+    ],
+)
+def test_sharp_edges_within_a_few_pixels(spatial, pixels):
+    """On either side of the limit between two ways to integrate them."""
+    ds = make_map_dataset(npix=(41, 41), binsz=0.08, nenergy=2, ntrue=3)
+    model = source(spatial(place(ds, 0.21, -0.37), 0.08 * pixels * u.deg))
     assert_close(ds, model, 8, 0.005, factor=45)
 
 

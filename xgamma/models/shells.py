@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,14 @@ class _Annular(PositionedSpatialModel):
         """Thickness of the shell."""
         inner, outer = self._radii_deg()
         return outer - inner
+
+    @property
+    def spread_deg(self) -> float:
+        """That of a spherical shell along each axis, ``sqrt((R^5 - r^5) / (R^3 - r^3) / 5)``."""
+        inner, outer = self._radii_deg()
+        if inner == outer:
+            return outer / math.sqrt(3)
+        return math.sqrt((outer**5 - inner**5) / (outer**3 - inner**3) / 5)
 
     def means(self, lon: Any, lat: Any) -> np.ndarray:
         """Return the means over the cells of a mesh, see `xgamma.models.SpatialModel.means`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,6 +112,11 @@ class GaussianSpatialModel(_Elongated):
         """Sigma of the minor axis."""
         return self._axes_deg[1]
 
+    @property
+    def spread_deg(self) -> float:
+        """Sigma of the major axis."""
+        return self._axes_deg[0]
+
     def _evaluate(
         self,
         lon: np.ndarray,
@@ -172,6 +178,12 @@ class GeneralizedGaussianSpatialModel(_Elongated):
         """Width of the edge for a small ``eta``, of the cusp for a large one, along the minor axis."""
         eta = self._parameters["eta"].canonical_value
         return self._axes_deg[1] * max(min(eta, 1 - eta), 0.1 * eta)
+
+    @property
+    def spread_deg(self) -> float:
+        """That of the profile, ``r_0 sqrt(gamma(4 eta) / gamma(2 eta) / 2)``."""
+        eta = self._parameters["eta"].canonical_value
+        return self._axes_deg[0] * math.sqrt(math.gamma(4 * eta) / math.gamma(2 * eta) / 2)
 
     def _evaluate(
         self,

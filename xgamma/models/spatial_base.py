@@ -101,6 +101,12 @@ class SpatialModel(ModelBase):
         return 180.0
 
     @property
+    def spread_deg(self) -> float:
+        """Root mean square of the distance from the centre along the major axis, in degrees; inf for the whole sky."""
+        # That of a uniform disk.
+        return np.inf if self.radius_deg is None else self.radius_deg / 2
+
+    @property
     def evaluation_radius(self) -> u.Quantity | None:
         """Angle from the centre beyond which the model is zero or negligible, None for the whole sky."""
         radius = self.radius_deg

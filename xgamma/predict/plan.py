@@ -20,8 +20,12 @@ _RESOLVED = 0.7
 """A PSF is resolved by pixels of up to 1 / 0.7 of its width (one sigma): a sampled Gaussian has aliases below 1e-4."""
 _RESOLVED_SHARP = 1.6
 """The same for models that vary within a pixel, which leave the suppression of aliases to the PSF alone."""
-_COMPACT = 1.75
-"""Models within a radius of so many pixels (0.35 for one sigma of a Gaussian) are taken for a cloud of points."""
+_RESOLVED_SMALL = 2.4
+"""The same for those that are smaller than a pixel (one sigma)."""
+_SHELL = 4
+"""Thickness in pixels from which on a shell is smooth, in spite of its edges."""
+_COMPACT = 0.35
+"""Models smaller than so many pixels (one sigma) are taken for a cloud of points."""
 _MAX_FACTOR = 8
 _MAX_FINE_PIXELS = 600_000
 _MAX_SAMPLES = 400_000
@@ -71,14 +75,22 @@ def planned(component: Component, width: float | None, rad: Array) -> Plan:
     place: dict[str, Any] = {"row": round(component.y), "column": round(component.x)}
     if width is None:
         return Plan("extended", parts=_parts(component, 1), **place)
-    need = _RESOLVED if component.spatial.scale_deg >= max(steps) else _RESOLVED_SHARP
-    wanted = math.ceil(need * math.radians(max(steps)) / width)
+    wanted = math.ceil(_need(component) * math.radians(max(steps)) / width)
     size = component.source.shape[0] * component.source.shape[1]
     most = int(min(max(math.sqrt(_MAX_FINE_PIXELS / size), 1), _MAX_FACTOR))
     factor = min(max(wanted, 1), most)
     reach = math.degrees(rad[-1])
     half = math.ceil(1.05 * reach / steps[0]), math.ceil(1.05 * reach / steps[1])
     return Plan("extended", factor, wanted <= most, _parts(component, factor), half, **place)
+
+
+def _need(component: Component) -> float:
+    """How many fine pixels the narrowest PSF has to cover with one sigma."""
+    spatial, step = component.spatial, max(component.steps)
+    if spatial.spread_deg < step:
+        return _RESOLVED_SMALL
+    is_smooth = spatial.scale_deg >= (_SHELL if spatial.has_means else 1) * step
+    return _RESOLVED if is_smooth else _RESOLVED_SHARP
 
 
 def narrowest(profiles: Array, rad: Array) -> float:
@@ -88,9 +100,8 @@ def narrowest(profiles: Array, rad: Array) -> float:
 
 def _is_compact(component: Component, width: float) -> bool:
     """Whether a model is much smaller than a pixel and the PSF is not."""
-    radius = component.spatial.radius_deg
     step = min(component.steps)
-    return radius is not None and radius < _COMPACT * step and width > math.radians(_RESOLVED * step)
+    return component.spatial.spread_deg < _COMPACT * step and width > math.radians(_RESOLVED * step)
 
 
 def _parts(component: Component, factor: int) -> int:

@@ -120,8 +120,9 @@ def _combined_on(
 def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]:
     """Replace a compact model by nine points with its flux, centroid and covariance.
 
-    The Gauss-Hermite rule with three nodes along each principal axis: exact for a PSF that is a polynomial of fifth
-    degree across a Gaussian model.
+    The Gauss-Hermite rule with three nodes along each of two axes: exact for a PSF that is a polynomial of fifth degree
+    across a Gaussian model. The axes are those of the symmetric root of the covariance, which follow it without jumps;
+    the principal ones of a round model are any.
     """
     radius = component.spatial.radius_deg
     lon_0, lat_0 = (float(v) for v in grid.labels_to_lonlat(np.array(component.y), np.array(component.x)))
@@ -139,15 +140,22 @@ def _cloud(component: Component, grid: SkyGrid) -> list[tuple[float, Component]]
         return [(1.0, component)]
     mean = np.array([(values * w).sum() for w in (v, u)]) / total
     shift = np.stack([v - mean[0], u - mean[1]])
-    variance, axes = np.linalg.eigh((values * shift) @ shift.T / total)
+    root = _square_root((values * shift) @ shift.T / total)
     flux = total * (np.radians(2 * radius) / _CLOUD_SAMPLES) ** 2
     out = []
     for i, weight_i in ((-1, 1 / 6), (0, 2 / 3), (1, 1 / 6)):
         for j, weight_j in ((-1, 1 / 6), (0, 2 / 3), (1, 1 / 6)):
-            dv, du = mean + axes @ (np.sqrt(3 * np.clip(variance, 0, None)) * (i, j))
+            dv, du = mean + root @ (np.sqrt(3) * np.array([i, j]))
             y, x = grid.lonlat_to_labels(np.array(lon_0 + du / np.cos(np.radians(lat_0 + dv))), np.array(lat_0 + dv))
             out.append((flux * weight_i * weight_j, replace(component, y=float(y), x=float(x))))
     return out
+
+
+def _square_root(covariance: Array) -> Array:
+    """Return the symmetric square root of a matrix (2, 2), by the theorem of Cayley and Hamilton."""
+    size = np.sqrt(max(covariance[0, 0] * covariance[1, 1] - covariance[0, 1] * covariance[1, 0], 0.0))
+    norm = np.sqrt(np.trace(covariance) + 2 * size)
+    return (covariance + size * np.eye(2)) / norm if norm > 0 else covariance
 
 
 def _point(
