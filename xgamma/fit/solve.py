@@ -11,7 +11,7 @@ from xgamma.fit.backends import BACKENDS, Outcome, Settings, check_backend
 from xgamma.fit.newton import Minimum, approach, descend, hessian, spectral
 from xgamma.fit.objective import Objective, Stopped
 from xgamma.fit.seek import Movable, doubts, faint, movable_of, placed
-from xgamma.fit.start import Start, limits_of, scale_of, scales_of, start_of
+from xgamma.fit.start import Start, limits_of, positions_of, scale_of, scales_of, start_of
 from xgamma.likelihood.expansion import Expansion
 
 __all__ = ["Solution", "solve"]
@@ -116,8 +116,9 @@ def solve(objective: Objective, backend: str, settings: Settings) -> Solution:
 def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, Expansion | None]:
     """Go near the minimum by Newton steps; return the statistic there if all of it is known.
 
-    Amplitudes and norms come first: a source that is far too bright or faint drives itself away. Sources that are faint
-    where they stand are put where more of their photons may be: at once, and where a first minimum leaves them so.
+    Amplitudes and norms come first: a source that is far too bright or faint drives itself away. Positions come next,
+    unless shapes are free: a spectrum in a wrong place follows the width of the PSF. Sources that are faint where they
+    stand are put where more of their photons may be: at once, and where a first minimum leaves them so.
     """
     names, x = objective.names, start.x
     norms, everything = scales_of(names), np.ones(x.size, dtype=bool)
@@ -133,6 +134,9 @@ def _near(objective: Objective, start: Start, known: Expansion) -> tuple[Start, 
         lost = _faint(objective, movable, x, there, start, norms)
         if lost:
             x, found = placed(objective, start, most, x, lost), None
+    positions = positions_of(names)
+    if positions.any() and not (known.rough & ~positions).any():
+        x, found = approach(objective, x, most, *bounds, positions, near=_ROUGHLY, part=_ROUGH_PART, found=found)
     x, there = approach(objective, x, most, *bounds, everything, near=_NEAR, found=found)
     still = _faint(objective, movable, x, there, start, norms)
     # Where no other source has moved there is nothing new to be seen.

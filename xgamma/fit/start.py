@@ -14,7 +14,7 @@ from xgamma.coords.labels import parse_unit
 from xgamma.fit.objective import Objective
 from xgamma.likelihood.expansion import Expansion
 
-__all__ = ["Start", "limits_of", "scale_of", "scales_of", "start_of"]
+__all__ = ["Start", "limits_of", "positions_of", "scale_of", "scales_of", "start_of"]
 
 Array = NDArray[np.float64]
 
@@ -95,6 +95,11 @@ def _steps(vector: Any, resolution: float) -> Array:
 def scales_of(names: Iterable[str]) -> NDArray[np.bool_]:
     """Return which parameters scale a prediction: a statistic has one minimum along them."""
     return np.array([name.rpartition(".")[2] in _SCALES for name in names], dtype=bool)
+
+
+def positions_of(names: Iterable[str]) -> NDArray[np.bool_]:
+    """Return which parameters are positions."""
+    return np.array([name.rpartition(".")[2] in _POSITIONS for name in names], dtype=bool)
 
 
 def start_of(objective: Objective, lower: Array, upper: Array) -> tuple[Start, Expansion]:
