@@ -47,9 +47,10 @@ def test_errors_of_tasks_are_raised():
 
 
 def test_an_error_leaves_out_what_has_not_begun():
-    done, begun, leave = [], threading.Event(), threading.Event()
+    done, begun, leave, threads = [], threading.Event(), threading.Event(), []
 
     def slow():
+        threads.append(threading.current_thread())
         begun.set()
         assert leave.wait(60)
 
@@ -58,7 +59,6 @@ def test_an_error_leaves_out_what_has_not_begun():
         assert begun.wait(60)
         raise KeyError
     leave.set()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and "ThreadPoolExecutor" in thread.name:
-            thread.join(60)
+    threads[0].join(60)
+    assert not threads[0].is_alive()
     assert not done
