@@ -30,9 +30,9 @@ def test_counts_are_those_of_all_edges(likelihood, monkeypatch, sign):
     plain = PointWindow._reach
     shortest = []
 
-    def all_of(self, mixed, noise, beyond):
+    def all_of(self, beyond, noise):
         rad = self.radii.rad
-        shortest.append(plain(self, mixed, noise, beyond).max() / rad[-1])
+        shortest.append(plain(self, beyond, noise).max() / rad[-1])
         return np.full(noise.shape[1], rad[-1])
 
     monkeypatch.setattr(PointWindow, "_reach", all_of)

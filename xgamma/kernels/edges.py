@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xgamma.kernels import radial
 from xgamma.kernels.products import combine
 
-__all__ = ["Plane", "Radii", "Terms", "line_integrals", "project", "turns"]
+__all__ = ["Lines", "Plane", "Radii", "Terms", "line_integrals", "project", "turns"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -106,17 +106,60 @@ class Terms:
 
     Attributes
     ----------
-    values : ndarray, shape (n, 3, segment)
-        ``c``, ``a`` and ``b`` of each profile; all are 0 beyond the last radius.
-    last : ndarray, shape (n,)
-        G of the whole profile.
-    beyond : ndarray, shape (n, rad)
-        Which part of that lies beyond each radius.
+    rows : ndarray, shape (n, number)
+        ``c``, ``a`` and ``b`` in the segments of each profile, all 0 beyond the last radius; G of the whole profile;
+        and which part of that lies beyond each radius. All are linear in the profile.
+    segments : int
+        Number of segments.
     """
 
-    values: Array
-    last: Array
-    beyond: Array
+    rows: Array
+    segments: int
+
+    @property
+    def values(self) -> Array:
+        """``c``, ``a`` and ``b``, shape (n, 3, segment)."""
+        return self.rows[:, : 3 * self.segments].reshape(-1, 3, self.segments)
+
+    @property
+    def last(self) -> Array:
+        """G of the whole profiles, shape (n,)."""
+        return self.rows[:, 3 * self.segments]
+
+    @property
+    def beyond(self) -> Array:
+        """Which part of that lies beyond each radius, shape (n, rad)."""
+        return self.rows[:, 3 * self.segments + 1 :]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines along edges of pixels, of which each edge is known once.
+
+    Attributes
+    ----------
+    corners : ndarray of int, shape (corner, n)
+        The corners that n lines pass, in their order.
+    edges : ndarray of int, shape (corner - 1, n)
+        The edges between these.
+    signs : ndarray, shape (corner - 1, n)
+        -1 where a line runs against the direction of the edge.
+    ends : ndarray of int, shape (2, edge)
+        Corners at which each edge starts and stops.
+    """
+
+    corners: Index
+    edges: Index
+    signs: Array
+    ends: Index
+
+    @classmethod
+    def of(cls, corners: Index) -> Lines:
+        """Find the edges of lines."""
+        ends = np.sort(np.stack([corners[:-1], corners[1:]]).reshape(2, -1), axis=0)
+        unique, place = np.unique(ends, axis=1, return_inverse=True)
+        signs = np.where(corners[:-1] < corners[1:], 1.0, -1.0)
+        return cls(corners, place.reshape(signs.shape), signs, np.ascontiguousarray(unique))
 
 
 @dataclass(frozen=True)
@@ -168,28 +211,26 @@ class Radii:
     def terms(self, profiles: Array) -> Terms:
         """Integrate profiles (n, rad): constant inside the first radius, then linear, and 0 beyond the last."""
         inner, outer, rad = profiles[:, :-1], profiles[:, 1:], self.rad
+        out = Terms(np.zeros((len(profiles), 3 * self.segments + 1 + rad.size)), self.segments)
+        c, a, b = out.values.swapaxes(0, 1)
         parts = inner * self.fall
         parts += outer * self.rise
-        beyond = np.zeros(profiles.shape)
-        beyond[:, -2::-1] = np.cumsum(parts[:, ::-1], axis=1)
-        values = np.zeros((len(profiles), 3, self.segments))
-        c, a, b = values.swapaxes(0, 1)
+        out.beyond[:, -2::-1] = np.cumsum(parts[:, ::-1], axis=1)
         slope = (outer - inner) * self.steep
         b[:, 1:-1] = slope
-        slope *= rad[:-1]
-        slope *= -1.5
+        slope *= -1.5 * rad[:-1]
         a[:, 1:] = profiles / 2
         a[:, 0] = a[:, 1]
-        slope += a[:, 1:-1]
-        a[:, 1:-1] = slope
+        a[:, 1:-1] += slope
         a[:, -1] = 0.0
         # At the end of a segment G lacks what lies beyond.
-        c[:, :-1] = (a[:, :-1] + rad * b[:, :-1]) * -(rad * rad) - beyond
-        return Terms(values, beyond[:, 0] + profiles[:, 0] * (rad[0] ** 2 / 2), beyond)
+        c[:, :-1] = (a[:, :-1] + rad * b[:, :-1]) * -(rad * rad) - out.beyond
+        out.last[:] = out.beyond[:, 0] + profiles[:, 0] * (rad[0] ** 2 / 2)
+        return out
 
 
 def line_integrals(
-    plane: Plane, lines: Index, radii: Radii, terms: Terms, which: Index, stride: int, width: float
+    plane: Plane, lines: Lines, chosen: Index, radii: Radii, terms: Terms, which: Index, stride: int, width: float
 ) -> Array:
     """Integrate (G - last) dphi along lines of edges; G dphi itself along those of four edges next to the centre.
 
@@ -199,9 +240,11 @@ def line_integrals(
     Parameters
     ----------
     plane : Plane
-        Corners of pixels, by rows.
-    lines : ndarray of int, shape (corner, n)
-        Which of them n lines pass, in their order.
+        Corners of pixels.
+    lines : Lines
+        Lines past these.
+    chosen : ndarray of int, shape (n,)
+        Which of them to take.
     radii : Radii
         Those of the profiles.
     terms : Terms
@@ -218,7 +261,7 @@ def line_integrals(
     ndarray, shape (k + slopes, n)
         Integrals for each kind of profiles, then the derivatives of the first as far as the plane has any.
     """
-    along = plane.at(lines)
+    along = plane.at(lines.corners.take(chosen, axis=1))
     points, slopes = along.points, along.slopes
     squares = _squares(points)
     close = np.minimum(squares[:-1], squares[1:]) < 9 * width**2
@@ -226,13 +269,13 @@ def line_integrals(
     between *= points[1:]
     square, cross = _at_nodes(squares, between.real, close, _AWAY), between.imag
     r = np.sqrt(square)
-    index = radii.segment(r)
-    index += which * (3 * radii.segments)
-    flat, size = terms.values.ravel(), 3 * radii.segments * stride
-    kinds = terms.last.size // stride
+    index, segments, row = radii.segment(r), radii.segments, terms.rows.shape[1]
+    index += which * row
+    flat = terms.rows.ravel()
+    kinds = len(terms.rows) // stride
     out = np.empty((kinds + len(slopes), points.shape[1]))
     for i in range(kinds):
-        c, a, b = (flat[i * size + k * radii.segments :].take(index) for k in range(3))
+        c, a, b = (flat[i * stride * row + k * segments :].take(index) for k in range(3))
         c /= square
         b *= r
         a += c
@@ -246,9 +289,9 @@ def line_integrals(
             turned = moved[:-1].conj() * points[1:] + points[:-1].conj() * moved[1:]
             steps = bend * _at_nodes(2 * (points.conj() * moved).real, turned.real, close, 0.0)
             (turned.imag * mean + cross * _mean(steps)).sum(axis=0, out=out[j])
-    edges = np.flatnonzero(close)
-    if edges.size:
-        _add_near(out, along, edges, close.sum(axis=0) == 4, radii, terms, which, stride, width)
+    some = np.flatnonzero(close)
+    if some.size:
+        _add_near(out, plane, lines, chosen, close, some, radii, terms, which, stride, width)
     return out
 
 
@@ -277,48 +320,63 @@ def _mean(values: Array) -> Array:
 
 def _add_near(
     out: Array,
-    lines: Plane,
-    edges: Index,
-    whole: Flags,
+    plane: Plane,
+    lines: Lines,
+    chosen: Index,
+    close: Flags,
+    some: Index,
     radii: Radii,
     terms: Terms,
     which: Index,
     stride: int,
     width: float,
 ) -> None:
-    """Add to `line_integrals` those along the edges next to the centre, given which lines have no others."""
-    number, feature = lines.points.shape[1], radial.feature(radii.rad, width)
-    line = edges % number
-    ends = lines.points.take(edges), lines.points.take(edges + number)
-    h, t, weight = radial.near_nodes(*ends, feature)
+    """Add to `line_integrals` those along some edges next to the centre, which of several lines are evaluated once."""
+    side, line = np.divmod(some, chosen.size)
+    at = side * lines.edges.shape[1] + chosen.take(line)
+    edge, sign = lines.edges.take(at), lines.signs.take(at)
+    used = np.zeros(lines.ends.shape[1], dtype=bool)
+    used[edge] = True
+    unique = np.flatnonzero(used)
+    place = unique.searchsorted(edge)
+    ends = plane.at(lines.ends.take(unique, axis=1))
+    start, stop = ends.points
+    h, t, weight = radial.near_nodes(start, stop, radial.feature(radii.rad, width))
     square = t * t
     square += (h * h)[:, None]
     r = np.sqrt(square)
     np.maximum(square, _TINY, out=square)
-    profile = which.take(line)
-    index = radii.segment(r)
-    index += (profile * (3 * radii.segments))[:, None]
     # Near the centre the angle is not that of the nodes: these take G itself.
-    values, size = terms.values.copy(), 3 * radii.segments * stride
+    values = terms.values.copy()
     values[:, 0] += terms.last[:, None]
     values[:, 0, 0] = 0.0
-    flat, turn = values.ravel(), np.angle(ends[0].conj() * ends[1])
+    # e: edge, q: node, k: c, a, b; n: profile
+    rows = values.T.copy().take(radii.segment(r), axis=0)
+
+    def along(c: Array, a: Array, b: Array, n: int) -> Array:
+        """Add up the nodes (edge, n) for the first profiles."""
+        factors = np.empty((*r.shape, 3))
+        factors[..., 0], factors[..., 1], factors[..., 2] = c, a, b
+        return np.matmul(factors.reshape(len(r), 1, -1), rows[..., :n].reshape(len(r), -1, n))[:, 0]
+
+    profile, turn = which.take(line), np.angle(start.conj() * stop)
+    mean = along(weight / square, weight, weight * r, len(terms.rows))
+    # Lines of four such edges are whole pixels, for which G itself is wanted.
+    whole = close.all(axis=0) if len(close) == 4 else np.zeros(chosen.size, dtype=bool)
     lasts = terms.last.reshape(-1, stride).take(profile, axis=1) * ~whole.take(line)
+
+    def add(to: Array, value: Array, angle: Array, last: Array) -> None:
+        to += np.bincount(line, sign * (value[place, profile] - angle.take(place) * last), minlength=to.size)
+
+    sums = h[:, None] * mean
     for i, last in enumerate(lasts):
-        c, a, b = (flat[i * size + k * radii.segments :].take(index) for k in range(3))
-        c /= square
-        b *= r
-        mean = c + a
-        mean += b
-        along = (weight * mean).sum(axis=1)
-        out[i] += np.bincount(line, h * along - turn * last, minlength=number)
-        if i:
-            continue
-        bend = weight * (b - 2 * c) / square if lines.slopes else c
-        for j, slope in enumerate(lines.slopes, start=len(lasts)):
-            moves = slope.take(edges), slope.take(edges + number)
-            dh, dt, dweight = radial.near_slopes(ends, moves, feature)
-            moved = (dweight * mean + bend * (dt * t + (h * dh)[:, None])).sum(axis=1)
-            first, second = ((end.conj() * move).imag / _squares(end) for end, move in zip(ends, moves, strict=True))
-            turned = np.where(last != 0, second - first, 0.0)
-            out[j] += np.bincount(line, dh * along + h * moved - turned * last, minlength=number)
+        add(out[i], sums[:, i * stride : (i + 1) * stride], turn, last)
+    for j, (move, moved) in enumerate(ends.slopes, start=len(lasts)):
+        dh, dt, dweight = radial.near_slopes((start, stop), (move, moved), radial.feature(radii.rad, width))
+        turned = weight * (dt * t + (h * dh)[:, None]) / square
+        steps = along(dweight / square - 2 * turned / square, dweight, dweight * r + turned * r, stride)
+        # The angle jumps where a corner lies on the centre: that of whole pixels is not wanted.
+        before, behind = (
+            (end.conj() * step).imag / np.maximum(_squares(end), _TINY) for end, step in ((start, move), (stop, moved))
+        )
+        add(out[j], dh[:, None] * mean[:, :stride] + h[:, None] * steps, behind - before, lasts[0])

@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xgamma.kernels import edges, radial
+from xgamma.kernels import edges
 from xgamma.likelihood.bins import Bins
+from xgamma.likelihood.integrals import integrals_of
 from xgamma.likelihood.lookup import Lookups, exposure_of
 from xgamma.likelihood.nearby import nearby_of
 from xgamma.likelihood.placed import Placed
@@ -48,9 +49,9 @@ def point_window(ds: xr.Dataset, bins: Bins, item: Placed, lookups: Lookups) -> 
     lookups : Lookups
         The responses.
     """
-    assert bins.grid is not None
+    assert bins.grid is not None and lookups.psf is not None
     grid, component, common = bins.grid, item.component, replace(item.response, profiles=None)
-    inner = _limits(component)
+    inner, radii = _limits(component), edges.Radii.of(common.rad)
     window = component.target.grow(*((n - 1) // 2 for n in inner.shape))
     ny, nx = window.shape
     labels_y, labels_x = window.edges()
@@ -61,55 +62,72 @@ def point_window(ds: xr.Dataset, bins: Bins, item: Placed, lookups: Lookups) -> 
     centre = round(component.y) - window.y_0, round(component.x) - window.x_0
     plane = edges.project(vectors, float(np.radians(lon[centre])), float(np.radians(lat[centre])))
     sign, step, diagonal = _sizes(plane.points.reshape(ny + 1, nx + 1))
-    index = bins.within(window)
     held = np.flatnonzero(bins.inside.any(axis=(1, 2)))
     used = slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 1)
     inside = _mask(bins, window.grow(1, 1))[used]
-    border, border_energy, signs = _border(inside)
+    number = 1 + max(max(at, n - 1 - at) for at, n in zip(centre, window.shape, strict=True))
+    index = bins.within(window)
     y, x = bins.y[index] - window.y_0, bins.x[index] - window.x_0
-    first = y * (nx + 1) + x
+    order, bin_rings = _by_rings(np.maximum(np.abs(y - centre[0]), np.abs(x - centre[1])), number)
+    index, first = index[order], (y * (nx + 1) + x)[order]
     path = np.stack([first, first + 1, first + nx + 2, first + nx + 1, first])
     needed = np.zeros((ny + 1, nx + 1), dtype=bool)
     needed.ravel()[path] = True
+    border, border_energy, signs = _border(inside)
     needed.ravel()[border] = True
     # All corners of the nine pixels around a source.
     y_0, x_0 = inner.y_0 - window.y_0, inner.x_0 - window.x_0
     y_1, x_1 = y_0 + inner.shape[0] + 1, x_0 + inner.shape[1] + 1
     needed[y_0 - 1 : y_1 + 1, x_0 - 1 : x_1 + 1] = True
-    number = np.cumsum(needed) - 1
-    rows = np.arange(ny + 2)
+    # The corners of all pixels up to a ring are those up to the same ring.
+    along_y, along_x = (
+        np.maximum(at - np.arange(n), np.arange(n) - at - 1) for at, n in zip(centre, needed.shape, strict=True)
+    )
+    rings = np.maximum(along_y[:, None], along_x).ravel()
+    corners = np.flatnonzero(needed)
+    order, corner_rings = _by_rings(rings[corners], number)
+    corners = corners[order]
+    place = np.zeros(needed.size, dtype=np.intp)
+    place[corners] = np.arange(corners.size)
+    order, border_rings = _by_rings(rings[border].max(axis=0), number)
     out = PointWindow(
         window=window,
         inner=inner,
+        centre=centre,
         bins=index,
         energy=bins.e[index] - used.start,
-        y=y,
-        x=x,
-        bare=bins.bare[index],
+        bare=bins.bare[index] if bins.bare[index].any() else None,
         used=used,
         inside=np.ascontiguousarray(inside[:, 1:-1, 1:-1].transpose(1, 2, 0)),
-        corners=np.ascontiguousarray(vectors[:, needed.ravel()]),
-        grid=number.reshape(needed.shape),
-        path=number[path],
-        corner_rows=np.concatenate([[0], np.cumsum(needed.sum(axis=1))]).tolist(),
-        bin_rows=y.searchsorted(rows).tolist(),
-        border=number[border],
-        border_energy=border_energy,
-        signs=signs,
+        surrounded=bool(inside[:, y_0 : y_1 + 1, x_0 : x_1 + 1].all()),
+        corners=np.ascontiguousarray(vectors[:, corners]),
+        grid=place.reshape(needed.shape),
+        pixels=edges.Lines.of(place[path]),
+        corner_rings=corner_rings,
+        bin_rings=bin_rings,
+        border_rings=border_rings,
+        border=edges.Lines.of(place[border[:, order]]),
+        border_energy=border_energy[order],
+        signs=signs[order],
         step=step / _SURE,
         diagonal=diagonal * _SURE,
         sign=sign,
         sky=grid,
         lookups=lookups,
         exposure=exposure_of(ds, grid.frame, inner) if component.use_exposure else None,
-        radii=edges.Radii.of(common.rad),
-        area=radial.integral_weights(common.rad),
+        radii=radii,
+        profiles=integrals_of(lookups.psf, radii, *(part[y_0:y_1, x_0:x_1] for part in (lon, lat))),
         common=common,
-        use_psf=component.use_psf,
         use_edisp=component.use_edisp,
     )
     limits = [(float(part[y_0:y_1, x_0:x_1].min()), float(part[y_0:y_1, x_0:x_1].max())) for part in (lon, lat)]
     return replace(out, nearby=nearby_of(out.labels, *limits))
+
+
+def _by_rings(rings: NDArray[np.int64], number: int) -> tuple[NDArray[np.intp], list[int]]:
+    """Order by rings, and how many there are up to each of a number of rings."""
+    order = np.argsort(rings, kind="stable")
+    return order, rings[order].searchsorted(np.arange(number), side="right").tolist()
 
 
 def _vectors(lon: Array, lat: Array) -> Array:
@@ -126,14 +144,14 @@ def _mask(bins: Bins, window: Window) -> NDArray[np.bool_]:
 
 
 def _sizes(points: NDArray[np.complex128]) -> tuple[float, float, float]:
-    """Orientation of pixels, least distance of two rows, and largest one of a first corner from others of its pixel.
+    """Orientation of pixels, least distance of two rows or columns, largest one of a pixel's first corner from others.
 
     Corners (y + 1, x + 1), x + i y, lie on a plane that keeps distances from its centre, and stretches those across.
     """
     right, up, across = np.diff(points, axis=1), np.diff(points, axis=0), np.abs(points[1:, 1:] - points[:-1, :-1])
     area = (right[:-1].conj() * up[:, :-1]).imag
     shrink = float(np.sinc(np.abs(points).max() / np.pi))
-    step = shrink * float((np.abs(area) / np.abs(right[:-1])).min())
+    step = shrink * min(float((np.abs(area) / np.abs(side)).min()) for side in (right[:-1], up[:, :-1]))
     diagonal = max(float(np.abs(part).max()) for part in (right, up, across))
     return float(np.sign(area.sum())), step, diagonal
 
@@ -144,7 +162,7 @@ def _border(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int
     Returns
     -------
     corners : ndarray of int, shape (2, edge)
-        Where each starts and stops among the corners of the window, ascending.
+        Where each starts and stops among the corners of the window.
     energy : ndarray of int, shape (edge,)
         To which energy each belongs.
     sign : ndarray, shape (edge,)
@@ -160,5 +178,4 @@ def _border(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int
         start = y * (nx + 1) + x
         found.append(np.stack([start, start + step, energy, both[energy, y, x]]))
     edge = np.concatenate(found, axis=1)
-    edge = edge[:, np.argsort(edge[0], kind="stable")]
     return edge[:2], edge[2], edge[3].astype(np.float64)

@@ -68,9 +68,9 @@ class Table:
         j, wy = _bracket(self.y, round(y, 10))
         i, wx = _bracket(self.x, round(x, 10))
         if 0 < wy < 1 and 0 < wx < 1:
-            four = self.values[j : j + 2, i : i + 2].reshape(4, -1)
+            four = self.values[j : j + 2, i : i + 2]
             weights = np.array([(1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx])
-            return (weights @ four).reshape(self.values.shape[2:])
+            return weights.dot(four.reshape(4, -1)).reshape(four.shape[2:])
         out: Any = 0.0
         for row, weight_y in ((j, 1 - wy), (j + 1, wy)):
             for column, weight_x in ((i, 1 - wx), (i + 1, wx)):

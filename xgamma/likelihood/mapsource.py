@@ -259,7 +259,7 @@ class MapSource:
     def _reached(self, found: PointCounts) -> Fixed:
         """Return counts in the bins that a point source reaches."""
         assert self.point is not None
-        bare = np.flatnonzero(self.point.bare.take(found.reached)) if self.point.bare.any() else _NONE
+        bare = _NONE if self.point.bare is None else np.flatnonzero(self.point.bare.take(found.reached))
         return self._fixed(self.point.bins.take(found.reached), found.counts.T, found.total, bare)
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import edges
+from xgamma.likelihood.integrals import Integrals
 from xgamma.likelihood.lookup import Lookups, Table
 from xgamma.likelihood.nearby import Nearby
 from xgamma.predict.response import Response
@@ -38,8 +39,10 @@ class Place:
         Typical width of a pixel there in rad.
     exposure : ndarray, shape (energy_true,), or None
         In cm2 s; None where none applies.
-    response : Response
-        Energy dispersion and profiles of the PSF.
+    edisp : ndarray, shape (energy_true, energy)
+        Energy dispersion.
+    rows : ndarray, shape (energy_true or energy, number)
+        Integrals of the profiles of the PSF, see `xgamma.kernels.edges.Terms`.
     """
 
     lonlat: tuple[float, float]
@@ -47,7 +50,8 @@ class Place:
     x: float
     width: float
     exposure: Array | None
-    response: Response
+    edisp: Array
+    rows: Array
 
 
 @dataclass(frozen=True)
@@ -82,32 +86,36 @@ class PointWindow:
         Pixels considered.
     inner : Window
         Where the nearest pixel of a source must be.
+    centre : tuple of int
+        The pixel y, x of the window in its middle: what lies on rings around it comes in this order.
     bins : ndarray of int, shape (bin,)
-        Indices of the bins in the window, by rows.
-    energy, y, x : ndarray of int, shape (bin,)
-        Their energies among those used, rows and columns of the window.
-    bare : ndarray of bool, shape (bin,)
-        Which of them have no background.
+        Indices of the bins in the window, by rings.
+    energy : ndarray of int, shape (bin,)
+        Their energies among those used.
+    bare : ndarray of bool, shape (bin,), or None
+        Which of them have no background; None if all have one.
     used : slice
         The energies that the mask holds.
     inside : ndarray of bool, shape (y, x, energy)
         The mask on the window in these energies.
+    surrounded : bool
+        Whether it holds all pixels next to those in which a source may be.
     corners : ndarray, shape (3, corner)
-        Unit vectors of the corners that are needed, by rows.
+        Unit vectors of the corners that are needed, by rings.
     grid : ndarray of int, shape (y + 1, x + 1)
         Their numbers; those of all corners around the inner window are right.
-    path : ndarray of int, shape (5, bin)
-        Corners along the border of each bin, back to the first.
-    corner_rows, bin_rows : list of int
-        The first corner and the first bin of each row, and of those beyond the last.
-    border : ndarray of int, shape (2, edge)
-        Corners of the edges along the border of the mask, ascending.
+    pixels : Lines
+        The borders of the bins.
+    corner_rings, bin_rings, border_rings : list of int
+        Number of corners, of bins and of edges of the mask up to each ring.
+    border : Lines
+        The edges along the border of the mask, by rings.
     border_energy : ndarray of int, shape (edge,)
         Which of the energies used these belong to.
     signs : ndarray, shape (edge,)
         Whether they add or take away.
     step, diagonal : float
-        Least distance in rad of two rows, and largest one of the first corner of a pixel from any other.
+        Least distance in rad of two rows or columns, and largest one of the first corner of a pixel from any other.
     sign : float
         Orientation of the pixels on the sky.
     sky : SkyGrid
@@ -118,31 +126,32 @@ class PointWindow:
         The exposure around the source in cm2 s; None where none applies.
     radii : Radii
         Those of the profiles.
-    area : ndarray, shape (rad,)
-        What turns a profile into its integral over the plane.
+    profiles : Integrals
+        The PSF around the source.
     common : Response
         What stands in for responses that do not apply.
-    use_psf, use_edisp : bool
-        Which apply.
+    use_edisp : bool
+        Whether one applies.
     nearby : Nearby or None
         What `labels` gives, as polynomials; None where it is not smooth.
     """
 
     window: Window
     inner: Window
+    centre: tuple[int, int]
     bins: NDArray[np.intp]
     energy: NDArray[np.intp]
-    y: NDArray[np.int64]
-    x: NDArray[np.int64]
-    bare: NDArray[np.bool_]
+    bare: NDArray[np.bool_] | None
     used: slice
     inside: NDArray[np.bool_]
+    surrounded: bool
     corners: Array
     grid: NDArray[np.intp]
-    path: NDArray[np.intp]
-    corner_rows: list[int]
-    bin_rows: list[int]
-    border: NDArray[np.intp]
+    pixels: edges.Lines
+    corner_rings: list[int]
+    bin_rings: list[int]
+    border_rings: list[int]
+    border: edges.Lines
     border_energy: NDArray[np.intp]
     signs: Array
     step: float
@@ -152,9 +161,8 @@ class PointWindow:
     lookups: Lookups
     exposure: Table | None
     radii: edges.Radii
-    area: Array
+    profiles: Integrals
     common: Response
-    use_psf: bool
     use_edisp: bool
     nearby: Nearby | None = None
 
@@ -182,11 +190,16 @@ class PointWindow:
         if not (near or self._holds(*labels[:2])):
             return None
         edisp = self.lookups.matrix(lon, lat, labels[4:6]) if self.use_edisp else None
-        profiles = self.lookups.profiles(lon, lat, labels[2:4]) if self.use_psf else None
-        common = self.common
-        response = Response(common.edisp if edisp is None else edisp, profiles, common.rad, common.reconstructed)
         exposure = None if self.exposure is None else self.exposure.at_labels(*labels[6:8])
-        return Place((math.radians(lon), math.radians(lat)), labels[0], labels[1], labels[8], exposure, response)
+        return Place(
+            (math.radians(lon), math.radians(lat)),
+            y=labels[0],
+            x=labels[1],
+            width=labels[8],
+            exposure=exposure,
+            edisp=self.common.edisp if edisp is None else edisp,
+            rows=self.profiles.at(labels[2:4]),
+        )
 
     def _holds(self, y: float, x: float) -> bool:
         """Whether a source at labels is near enough to where the window was made."""
@@ -215,76 +228,75 @@ class PointWindow:
 
         Around are pairs of places next to it along longitude and latitude, with their distances in rad.
         """
-        mixed, noise = self._mixed(place, fluxes)
+        mixed, noise, beyond = self._mixed(place, fluxes)
         size, number = len(mixed), len(fluxes)
         # Those of a move are of the responses, which vary linearly, and of the directions.
         sides = [[self._mixed(side, fluxes[:1])[0] for side in pair] for *pair, _ in around]
         steps = [(high - low) / distance for (high, low), (*_, distance) in zip(sides, around, strict=True)]
-        terms = self.radii.terms(np.concatenate([mixed, *steps]) if steps else mixed)
-        reach = self._reach(mixed, noise, terms.beyond[:size])
+        terms = edges.Terms(np.concatenate([mixed, *steps]) if steps else mixed, self.radii.segments)
+        reach = self._reach(beyond, noise)
         row, column = round(place.y) - self.window.y_0, round(place.x) - self.window.x_0
-        half = int(reach.max() / self.step) + 2
-        low, high = max(row - half, 0), min(row + half + 1, self.window.shape[0])
-        first, last = self.corner_rows[low], self.corner_rows[high + 1]
-        plane = edges.project(self.corners[:, first:last], *place.lonlat, slopes=bool(around))
+        ring = int(float(reach.max()) / self.step) + 2
+        ring += max(abs(row - self.centre[0]), abs(column - self.centre[1]))
+        ring = min(ring, len(self.corner_rings) - 1)
+        plane = edges.project(self.corners[:, : self.corner_rings[ring]], *place.lonlat, slopes=bool(around))
         square, limit = plane.points.real**2 + plane.points.imag**2, (reach + self.diagonal) ** 2
 
-        def integrals(lines: NDArray[np.intp], energy: NDArray[np.intp]) -> Array:
-            return edges.line_integrals(plane, lines - first, self.radii, terms, energy, size // number, place.width)
+        def integrals(lines: edges.Lines, energy: NDArray[np.intp], n: int) -> tuple[NDArray[np.intp], Array]:
+            """Which of the first n lines are reached, and the integrals along them."""
+            some = np.flatnonzero(square.take(lines.corners[0, :n]) < limit.take(energy[:n]))
+            which = energy.take(some)
+            return some, edges.line_integrals(plane, lines, some, self.radii, terms, which, size // number, place.width)
 
-        there = slice(self.bin_rows[low], self.bin_rows[high])
-        reached = np.flatnonzero(square.take(self.path[0, there] - first) < limit.take(self.energy[there]))
-        reached += there.start
-        energy = self.energy.take(reached)
-        image = integrals(self.path.take(reached, axis=1), energy)
-        total = np.zeros(len(image))
-        kinds = terms.last.reshape(-1, size // number)
-        total[: len(kinds)] = kinds @ self._turned(plane, first, row, column)
-        ends = slice(*self.border[0].searchsorted([first, self.corner_rows[high]]).tolist())
-        if ends.start < ends.stop:
-            near = square.take(self.border[0, ends] - first) < limit.take(self.border_energy[ends])
-            edge = np.flatnonzero(near) + ends.start
-            total += integrals(self.border.take(edge, axis=1), self.border_energy.take(edge)) @ self.signs.take(edge)
+        reached, image = integrals(self.pixels, self.energy, self.bin_rings[ring])
         image *= self.sign
+        kinds = terms.last.reshape(-1, size // number)
+        total = np.zeros(len(image))
+        total[: len(kinds)] = kinds @ self._turned(plane, row, column)
+        if self.border_rings[ring]:
+            edge, along = integrals(self.border, self.border_energy, self.border_rings[ring])
+            total += along @ self.signs.take(edge)
         total *= self.sign
         # Rows are those of the fluxes, of moved responses, and of moved directions.
         out, moves = PointCounts(reached, image[:number], total[:number]), len(around)
-        out.counts[np.abs(out.counts) <= noise.take(energy, axis=1)] = 0.0
+        out.counts[np.abs(out.counts) <= noise.take(self.energy.take(reached), axis=1)] = 0.0
         image, total = image[number:], total[number:]
         both = zip(image[:moves] + image[moves:], total[:moves] + total[moves:], strict=True)
         return [out, *(PointCounts(reached, counts[None], sums[None]) for counts, sums in both)]
 
-    def _turned(self, plane: edges.Plane, first: int, row: int, column: int) -> Array:
+    def _turned(self, plane: edges.Plane, row: int, column: int) -> Array:
         """By which angles (energy,) the mask turns around a source."""
+        if self.surrounded:
+            return np.full(self.inside.shape[2], self.sign * 2 * np.pi)
         inside = self.inside[row - 1 : row + 2, column - 1 : column + 2]
-        if inside.all():
-            return np.full(inside.shape[2], self.sign * 2 * np.pi)
-        corners = self.grid[row - 1 : row + 3, column - 1 : column + 3] - first
+        corners = self.grid[row - 1 : row + 3, column - 1 : column + 3]
         # On an edge each of the pixels there has a part of it.
         return np.einsum("yx,yxe->e", edges.turns(plane.points.take(corners)), inside)
 
-    def _reach(self, mixed: Array, noise: Array, beyond: Array) -> Array:
-        """Radius (energy,) beyond which profiles hold no more than rounding."""
-        if mixed.min() < 0:
-            # Of either sign: a bound for any pixel beyond.
-            beyond = self.radii.terms(np.abs(mixed)).beyond
-        inside = (2 * np.pi * beyond > noise.reshape(-1, 1)).sum(axis=1)
-        return self.radii.rad.take(inside.clip(max=self.radii.rad.size - 1)).reshape(noise.shape).max(axis=0)
+    def _reach(self, beyond: Array, noise: Array) -> Array:
+        """Radius (energy,) beyond which profiles (k * energy, rad) hold no more than rounding (k, energy)."""
+        if self.profiles.negative:
+            return np.full(noise.shape[1], self.radii.rad[-1])
+        inside = (2 * np.pi * beyond[:, :-1] > noise.reshape(-1, 1)).sum(axis=1)
+        return self.radii.rad.take(inside).reshape(noise.shape).max(axis=0)
 
-    def _mixed(self, place: Place, fluxes: Array) -> tuple[Array, Array]:
-        """Profiles (k * energy, rad) in the energies used, times the counts, and what counts are rounding."""
-        response = place.response
-        profiles = response.profiles
-        assert profiles is not None
+    def _mixed(self, place: Place, fluxes: Array) -> tuple[Array, Array, Array]:
+        """Integrals of profiles in the energies used, times the counts; what counts are rounding; what lies beyond.
+
+        Shapes (k * energy, number), (k, energy), and (k * energy, rad) where negative counts are taken for positive.
+        """
+        rows, segments = place.rows, self.radii.segments
         scaled = fluxes if place.exposure is None else fluxes * place.exposure
-        edisp = response.edisp[:, self.used]
+        edisp = place.edisp[:, self.used]
         weights = (scaled.T[:, :, None] * edisp[:, None, :]).reshape(len(edisp), -1)
-        norm = profiles @ self.area
-        share = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
-        noise = ROUNDING * np.abs(weights).sum(axis=0).reshape(len(fluxes), -1)
-        if response.reconstructed:
-            share, profiles = share[self.used], profiles[self.used]
-            mixed = (weights.sum(axis=0).reshape(len(fluxes), -1) * share)[:, :, None] * profiles
-            return mixed.reshape(-1, self.area.size), noise
-        # Polynomials are linear in the profiles, which are mixed first: m: flux and reconstructed energy
-        return (weights * share[:, None]).T @ profiles, noise
+        sizes = np.abs(weights)
+        noise = ROUNDING * sizes.sum(axis=0).reshape(len(fluxes), -1)
+        if self.common.reconstructed:
+            # Profiles are mixed where they are known by true energy alone.
+            rows, number = rows[self.used], len(fluxes)
+            weights, sizes = (np.tile(np.eye(len(rows)), number) * part.sum(axis=0) for part in (weights, sizes))
+        norm = 2 * np.pi * rows[:, 3 * segments]
+        share = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)[:, None]
+        mixed = (weights * share).T @ rows
+        beyond = mixed if weights.min() >= 0 else (sizes * share).T @ rows
+        return mixed, noise, beyond[:, 3 * segments + 1 :]
