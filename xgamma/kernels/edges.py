@@ -156,10 +156,11 @@ class Lines:
     @classmethod
     def of(cls, corners: Index) -> Lines:
         """Find the edges of lines."""
-        ends = np.sort(np.stack([corners[:-1], corners[1:]]).reshape(2, -1), axis=0)
-        unique, place = np.unique(ends, axis=1, return_inverse=True)
-        signs = np.where(corners[:-1] < corners[1:], 1.0, -1.0)
-        return cls(corners, place.reshape(signs.shape), signs, np.ascontiguousarray(unique))
+        first, last = corners[:-1], corners[1:]
+        number = int(corners.max(initial=0)) + 1
+        unique, edges = np.unique(np.minimum(first, last) * number + np.maximum(first, last), return_inverse=True)
+        signs = np.where(first < last, 1.0, -1.0)
+        return cls(corners, edges.reshape(signs.shape), signs, np.stack(np.divmod(unique, number)))
 
 
 @dataclass(frozen=True)

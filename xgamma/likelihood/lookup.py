@@ -142,19 +142,19 @@ class Lookups:
     edisp: tuple[Table, Array | None] | None
     migration: tuple[Array, Array, Array] | None = None
 
-    def profiles(self, lon: float, lat: float, labels: Array | None = None) -> Array | None:
-        """Radial profiles at a position in deg, in the frame of the counts; None without PSF.
-
-        Labels y and x of the position on the grid of the PSF spare its projection.
-        """
+    def profiles(self, lon: float, lat: float) -> Array | None:
+        """Radial profiles at a position in deg, in the frame of the counts; None without PSF."""
         if self.psf is None:
             return None
         table, matrix = self.psf
-        values = table.at(lon, lat) if labels is None else table.at_labels(*labels)
+        values = table.at(lon, lat)
         return values if matrix is None else matrix @ values
 
     def matrix(self, lon: float, lat: float, labels: Array | None = None) -> Array | None:
-        """Energy dispersion (energy_true, energy) at a position, arguments as for `profiles`; None without one."""
+        """Energy dispersion (energy_true, energy) at a position in deg, in the frame of the counts; None without one.
+
+        Labels y and x of the position on the grid of the dispersion spare its projection.
+        """
         if self.edisp is None:
             return None
         table, matrix = self.edisp
