@@ -56,13 +56,13 @@ def integrals_of(psf: tuple[Table, Array | None], radii: edges.Radii, lon: Array
     negative = bool((table.values < 0).any())
     chosen = []
     for labels, at in zip((table.y, table.x), table.labels(lon, lat), strict=True):
-        known = at[np.isfinite(at)] if np.isfinite(at).any() else labels
+        known = at[np.isfinite(at)] if np.isfinite(at).any() else np.array(labels)
         # One more on each side: those next to a place at the border are looked at as well.
         low, high = np.searchsorted(labels, [known.min(), known.max()])
         chosen.append(slice(max(int(low) - 2, 0), int(high) + 2))
     y, x = chosen
     near = replace(table, values=table.values[y, x], y=table.y[y], x=table.x[x])
-    if near.y.size * near.x.size > _PIXELS:
+    if len(near.y) * len(near.x) > _PIXELS:
         return Integrals(table, matrix, radii, False, negative)
     values = near.values if matrix is None else matrix @ near.values
     rows = radii.terms(values.reshape(-1, values.shape[-1])).rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,7 +37,7 @@ class Table:
     ----------
     values : ndarray, shape (y, x, ...)
         Labels ascend. Without dims on the sky, both have one element.
-    y, x : ndarray
+    y, x : list of int
         Labels.
     grid : SkyGrid or None
         The grid of the labels.
@@ -45,8 +46,8 @@ class Table:
     """
 
     values: NDArray[Any]
-    y: NDArray[np.int64]
-    x: NDArray[np.int64]
+    y: list[int]
+    x: list[int]
     grid: SkyGrid | None
     rotation: Array
 
@@ -79,12 +80,12 @@ class Table:
         return out
 
 
-def _bracket(labels: NDArray[np.int64], at: float) -> tuple[int, float]:
+def _bracket(labels: list[int], at: float) -> tuple[int, float]:
     """As `xgamma.kernels.interpolate.bracket`, for one number; those that are none stay none."""
-    if labels.size == 1:
+    if len(labels) == 1:
         return 0, 0.0
-    index = min(max(int(labels.searchsorted(at, side="right")) - 1, 0), labels.size - 2)
-    low, high = int(labels[index]), int(labels[index + 1])
+    index = min(max(bisect_right(labels, at) - 1, 0), len(labels) - 2)
+    low, high = labels[index], labels[index + 1]
     return index, at if at != at else min(max((at - low) / (high - low), 0.0), 1.0)
 
 
@@ -93,12 +94,14 @@ def table_of(array: xr.DataArray, dims: tuple[str, ...], frame: str) -> Table:
     sky = sky_dims(array)
     if sky is None:
         values = _numbers(array.variable.transpose(*dims).values)[None, None]
-        return Table(values, np.zeros(1, np.int64), np.zeros(1, np.int64), None, np.eye(3))
+        return Table(values, [0], [0], None, np.eye(3))
     grid = SkyGrid.from_dataset(array, suffix_of(sky[0]))
     values = _numbers(array.variable.transpose(*sky, *dims).values)
     rows, columns = (np.argsort(labels, kind="stable") for labels in (grid.y, grid.x))
     rotation = rotation_between(frame, grid.frame)
-    return Table(values[rows][:, columns], grid.y[rows], grid.x[columns], FixedGrid.of(grid), rotation)
+    return Table(
+        values[rows][:, columns], grid.y[rows].tolist(), grid.x[columns].tolist(), FixedGrid.of(grid), rotation
+    )
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ __all__ = ["Nearby", "nearby_of"]
 Array = NDArray[np.float64]
 
 _ORDER = 8
-"""Number of polynomials along each coordinate."""
+"""Largest number of polynomials along each coordinate."""
 _ERROR = 1e-9
 """Largest error of a label."""
 
@@ -28,11 +28,14 @@ class Nearby:
         Middle and half the size of the rectangle in deg, along longitude and latitude.
     coefficients : ndarray, shape (function, order * order)
         Of the products of polynomials, those of latitude being the fast index.
+    order : int
+        Number of polynomials along each coordinate.
     """
 
     centre: tuple[float, float]
     half: tuple[float, float]
     coefficients: Array
+    order: int
 
     def at(self, lon: float, lat: float) -> Array | None:
         """Values of the functions; None outside the rectangle."""
@@ -40,13 +43,14 @@ class Nearby:
         v = (lat - self.centre[1]) / self.half[1]
         if not (abs(u) <= 1 and abs(v) <= 1):
             return None
-        return np.asarray(self.coefficients @ np.outer(_terms(u), _terms(v)).ravel())
+        along_u, along_v = _terms(u, self.order), _terms(v, self.order)
+        return self.coefficients.dot([a * b for a in along_u for b in along_v])
 
 
-def _terms(u: float) -> list[float]:
+def _terms(u: float, order: int = _ORDER) -> list[float]:
     """Chebyshev polynomials at a number."""
     out = [1.0, u]
-    for _ in range(_ORDER - 2):
+    for _ in range(order - 2):
         out.append(2 * u * out[-1] - out[-2])
     return out
 
@@ -87,4 +91,13 @@ def nearby_of(
     norm[0] = 1 / _ORDER
     coefficients = values[:, :size] @ terms[:size] * np.outer(norm, norm).ravel()
     error = np.abs(coefficients @ terms[size:].T - values[:, size:]).max(initial=0.0)
-    return Nearby(centre, half, coefficients) if error <= _ERROR else None
+    if not error <= _ERROR:
+        return None
+    # Few polynomials do where a projection is nearly linear: what the others hold is less than the error.
+    square = np.abs(coefficients).reshape(-1, _ORDER, _ORDER)
+    least = next(
+        n
+        for n in range(2, _ORDER + 1)
+        if (square.sum(axis=(1, 2)) - square[:, :n, :n].sum(axis=(1, 2))).max() <= _ERROR / 10
+    )
+    return Nearby(centre, half, coefficients.reshape(square.shape)[:, :least, :least].reshape(len(square), -1), least)
