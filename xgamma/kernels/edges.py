@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import radial
-from xgamma.kernels.products import combine
 
 __all__ = ["Lines", "Plane", "Radii", "Terms", "line_integrals", "project", "turns"]
 
@@ -27,12 +27,8 @@ _SMALL = 1e-3
 """Squares of sines up to which the series of arcsin(s) / s does: the next term is below 1e-19."""
 _LEAST = 1e-17
 """Relative size of a term below which it is left out."""
-_U = (radial.FAR_RULE[0] + 1) / 2
-_SQUARES = np.stack([(1 - _U) ** 2, 2 * _U * (1 - _U), _U**2], axis=1)
-"""From the squares of both ends of an edge, with their product between, to those of the nodes."""
-_WEIGHTS = radial.FAR_RULE[1] / 2
-_AWAY = 100.0
-"""Square of a radius that no profile reaches."""
+_NODE, _WEIGHT, _MIDDLE = radial.FAR_RULE[0][2], radial.FAR_RULE[1][2] / 2, radial.FAR_RULE[1][1] / 2
+"""The last of three nodes along an edge, the second of which is in the middle; half of its weight and of the second."""
 _TINY = 1e-300
 
 
@@ -44,16 +40,19 @@ class Plane:
     ----------
     points : ndarray of complex, shape (n,)
         Distances from the centre towards larger longitude, and i times those towards larger latitude.
+    squares : ndarray, shape (n,)
+        Squares of the distances.
     slopes : tuple of ndarray
         Derivatives with respect to the longitude, and to the latitude, of the centre; empty if not wanted.
     """
 
     points: Points
+    squares: Array
     slopes: tuple[Points, ...] = ()
 
     def at(self, index: Index) -> Plane:
         """Return some of the directions, in the shape of their indices."""
-        return Plane(self.points.take(index), tuple(slope.take(index) for slope in self.slopes))
+        return Plane(self.points.take(index), self.squares.take(index), tuple(part.take(index) for part in self.slopes))
 
 
 def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Plane:
@@ -73,8 +72,10 @@ def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Pla
         cosine, sine = np.array(up) @ vectors, np.sqrt(square)
         scale = np.divide(np.arctan2(sine, cosine), sine, out=np.ones_like(sine), where=sine > 0)
     points = _points(x * scale, y * scale)
+    squares = square * scale
+    squares *= scale
     if not slopes:
-        return Plane(points)
+        return Plane(points, squares)
     bend = _series(square, [n * term for n, term in enumerate(_SERIES)][1:])
     if not around:
         far = (square > _SMALL) | (cosine < 0)
@@ -83,7 +84,8 @@ def project(vectors: Array, lon: float, lat: float, slopes: bool = False) -> Pla
     # East turns by sin(lat) north - cos(lat) up along the longitude, north by -sin(lat) east, and by -up along the
     # latitude; the squares follow.
     steps = (sin_lat * y - cos_lat * cosine, -sin_lat * x, -2 * cos_lat * x * cosine), (0.0, -cosine, -2 * y * cosine)
-    return Plane(points, tuple(_points(dx * scale + x * bend * ds, dy * scale + y * bend * ds) for dx, dy, ds in steps))
+    moved = [_points(dx * scale + x * bend * ds, dy * scale + y * bend * ds) for dx, dy, ds in steps]
+    return Plane(points, squares, tuple(moved))
 
 
 def _points(x: Array, y: Array) -> Points:
@@ -199,15 +201,17 @@ class Radii:
         """Number of segments: inside the first radius, between the radii, and beyond the last."""
         return self.rad.size + 1
 
-    def segment(self, r: Array) -> Index:
-        """Find the segments of radii; either one at a border, where integrals are continuous."""
+    def segment(self, r: Array, plus: Any = 0) -> Index:
+        """Find the segments of radii, plus a number; either one at a border, where integrals are continuous."""
         if self.even is None:
-            return np.searchsorted(self.rad, r)
-        k = r * self.even[0]
-        k += self.even[1]
-        out = k.astype(np.intp)
-        np.minimum(out, self.rad.size, out=out)
-        return np.maximum(out, 0, out=out) if self.even[1] < 0 else out
+            return np.searchsorted(self.rad, r) + plus
+        slope, offset = self.even
+        k = r * slope
+        np.minimum(k, self.rad.size + 0.5 - offset, out=k)
+        if offset < 0:
+            np.maximum(k, -offset, out=k)
+        k += plus + offset
+        return k.astype(np.intp)
 
     def terms(self, profiles: Array) -> Terms:
         """Integrate profiles (n, rad): constant inside the first radius, then linear, and 0 beyond the last."""
@@ -263,15 +267,19 @@ def line_integrals(
         Integrals for each kind of profiles, then the derivatives of the first as far as the plane has any.
     """
     along = plane.at(lines.corners.take(chosen, axis=1))
-    points, slopes = along.points, along.slopes
-    squares = _squares(points)
+    points, squares, slopes = along.points, along.squares, along.slopes
     close = np.minimum(squares[:-1], squares[1:]) < 9 * width**2
+    some = np.flatnonzero(close)
     between = points[:-1].conj()
     between *= points[1:]
-    square, cross = _at_nodes(squares, between.real, close, _AWAY), between.imag
+    square, cross = _at_nodes(squares, between.real), between.imag
+    if some.size:
+        # These edges are left to another rule.
+        np.copyto(cross, 0.0, where=close)
+        np.maximum(square, _TINY, out=square)
     r = np.sqrt(square)
-    index, segments, row = radii.segment(r), radii.segments, terms.rows.shape[1]
-    index += which * row
+    row, segments = terms.rows.shape[1], radii.segments
+    index = radii.segment(r, which * row)
     flat = terms.rows.ravel()
     kinds = len(terms.rows) // stride
     out = np.empty((kinds + len(slopes), points.shape[1]))
@@ -288,9 +296,8 @@ def line_integrals(
         bend = (b / 2 - c) / square if slopes else c
         for j, moved in enumerate(slopes, start=kinds):
             turned = moved[:-1].conj() * points[1:] + points[:-1].conj() * moved[1:]
-            steps = bend * _at_nodes(2 * (points.conj() * moved).real, turned.real, close, 0.0)
-            (turned.imag * mean + cross * _mean(steps)).sum(axis=0, out=out[j])
-    some = np.flatnonzero(close)
+            steps = bend * _at_nodes(2 * (points.conj() * moved).real, turned.real)
+            (np.where(close, 0.0, turned.imag) * mean + cross * _mean(steps)).sum(axis=0, out=out[j])
     if some.size:
         _add_near(out, plane, lines, chosen, close, some, radii, terms, which, stride, width)
     return out
@@ -302,21 +309,30 @@ def turns(corners: Points) -> Array:
     return np.asarray(np.diff(columns, axis=1) - np.diff(rows, axis=0))
 
 
-def _squares(points: Points) -> Array:
-    return np.asarray(points.real**2 + points.imag**2)
-
-
-def _at_nodes(squares: Array, between: Array, close: Flags, there: float) -> Array:
-    """Squares of the nodes (node, edge, n), given those of corners and products between; a number if close."""
-    ends = np.empty((3, *between.shape))
-    ends[0], ends[1], ends[2] = squares[:-1], between, squares[1:]
-    np.copyto(ends, there, where=close)
-    return combine(_SQUARES, ends)
+def _at_nodes(squares: Array, between: Array) -> Array:
+    """Squares of the nodes (node, edge, n), linear in those of the corners and in the products of both ends."""
+    first, last = squares[:-1], squares[1:]
+    out = np.empty((3, *between.shape))
+    total, half = first + last, between * 0.5
+    np.multiply(total, 0.25, out=out[1])
+    out[1] += half
+    # With u from -1 to 1 along an edge: (1 + u^2) / 4 (first + last) + (1 - u^2) / 2 between + u / 2 (last - first)
+    total *= (1 + _NODE**2) / 4
+    half *= 1 - _NODE**2
+    total += half
+    step = last - first
+    step *= _NODE / 2
+    np.subtract(total, step, out=out[0])
+    np.add(total, step, out=out[2])
+    return out
 
 
 def _mean(values: Array) -> Array:
     """Half of the mean over the nodes (node, ...) of edges."""
-    return np.asarray(_WEIGHTS @ values.reshape(len(values), -1)).reshape(values.shape[1:])
+    out = values[0] + values[2]
+    out *= _WEIGHT
+    out += values[1] * _MIDDLE
+    return out
 
 
 def _add_near(
@@ -378,6 +394,7 @@ def _add_near(
         steps = along(dweight / square - 2 * turned / square, dweight, dweight * r + turned * r, stride)
         # The angle jumps where a corner lies on the centre: that of whole pixels is not wanted.
         before, behind = (
-            (end.conj() * step).imag / np.maximum(_squares(end), _TINY) for end, step in ((start, move), (stop, moved))
+            (end.conj() * step).imag / np.maximum(at, _TINY)
+            for end, step, at in zip(ends.points, (move, moved), ends.squares, strict=True)
         )
         add(out[j], dh[:, None] * mean[:, :stride] + h[:, None] * steps, behind - before, lasts[0])

@@ -34,6 +34,7 @@ Points = NDArray[np.complex128]
 
 _NEAR_RULE = np.polynomial.legendre.leggauss(12)
 FAR_RULE = np.polynomial.legendre.leggauss(3)
+_TINY = 1e-300
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -207,7 +208,8 @@ def near_nodes(start: Points, stop: Points, scale: float) -> tuple[Array, Array,
     line = stop - start
     length = np.abs(line)
     # Of the start, along the line and across.
-    place = start.conj() * line / np.where(length > 0, length, 1.0)
+    place = start.conj() * line
+    place /= np.maximum(length, _TINY)
     h, low = place.imag, place.real
     c = np.sqrt(h * h + scale**2)
     lower, upper = np.arctan2(low, c), np.arctan2(low + length, c)

@@ -70,7 +70,7 @@ def point_window(ds: xr.Dataset, bins: Bins, item: Placed, lookups: Lookups) -> 
     y, x = bins.y[index] - window.y_0, bins.x[index] - window.x_0
     order, bin_rings = _by_rings(np.maximum(np.abs(y - centre[0]), np.abs(x - centre[1])), number)
     index, first = index[order], (y * (nx + 1) + x)[order]
-    path = np.stack([first, first + 1, first + nx + 2, first + nx + 1, first])
+    path = np.stack([first, first + 1, first + nx + 2, first + nx + 1, first])[:: int(sign)]
     needed = np.zeros((ny + 1, nx + 1), dtype=bool)
     needed.ravel()[path] = True
     border, border_energy, signs = _border(inside)
@@ -108,7 +108,7 @@ def point_window(ds: xr.Dataset, bins: Bins, item: Placed, lookups: Lookups) -> 
         border_rings=border_rings,
         border=edges.Lines.of(place[border[:, order]]),
         border_energy=border_energy[order],
-        signs=signs[order],
+        signs=sign * signs[order],
         step=step / _SURE,
         diagonal=diagonal * _SURE,
         sign=sign,

@@ -105,7 +105,7 @@ class PointWindow:
     grid : ndarray of int, shape (y + 1, x + 1)
         Their numbers; those of all corners around the inner window are right.
     pixels : Lines
-        The borders of the bins.
+        The borders of the bins, turning as longitude and latitude do.
     corner_rings, bin_rings, border_rings : list of int
         Number of corners, of bins and of edges of the mask up to each ring.
     border : Lines
@@ -240,23 +240,21 @@ class PointWindow:
         ring += max(abs(row - self.centre[0]), abs(column - self.centre[1]))
         ring = min(ring, len(self.corner_rings) - 1)
         plane = edges.project(self.corners[:, : self.corner_rings[ring]], *place.lonlat, slopes=bool(around))
-        square, limit = plane.points.real**2 + plane.points.imag**2, (reach + self.diagonal) ** 2
+        limit = (reach + self.diagonal) ** 2
 
         def integrals(lines: edges.Lines, energy: NDArray[np.intp], n: int) -> tuple[NDArray[np.intp], Array]:
             """Which of the first n lines are reached, and the integrals along them."""
-            some = np.flatnonzero(square.take(lines.corners[0, :n]) < limit.take(energy[:n]))
+            some = np.flatnonzero(plane.squares.take(lines.corners[0, :n]) < limit.take(energy[:n]))
             which = energy.take(some)
             return some, edges.line_integrals(plane, lines, some, self.radii, terms, which, size // number, place.width)
 
         reached, image = integrals(self.pixels, self.energy, self.bin_rings[ring])
-        image *= self.sign
         kinds = terms.last.reshape(-1, size // number)
         total = np.zeros(len(image))
         total[: len(kinds)] = kinds @ self._turned(plane, row, column)
         if self.border_rings[ring]:
             edge, along = integrals(self.border, self.border_energy, self.border_rings[ring])
             total += along @ self.signs.take(edge)
-        total *= self.sign
         # Rows are those of the fluxes, of moved responses, and of moved directions.
         out, moves = PointCounts(reached, image[:number], total[:number]), len(around)
         out.counts[np.abs(out.counts) <= noise.take(self.energy.take(reached), axis=1)] = 0.0
@@ -267,11 +265,11 @@ class PointWindow:
     def _turned(self, plane: edges.Plane, row: int, column: int) -> Array:
         """By which angles (energy,) the mask turns around a source."""
         if self.surrounded:
-            return np.full(self.inside.shape[2], self.sign * 2 * np.pi)
+            return np.full(self.inside.shape[2], 2 * np.pi)
         inside = self.inside[row - 1 : row + 2, column - 1 : column + 2]
         corners = self.grid[row - 1 : row + 3, column - 1 : column + 3]
         # On an edge each of the pixels there has a part of it.
-        return np.einsum("yx,yxe->e", edges.turns(plane.points.take(corners)), inside)
+        return self.sign * np.einsum("yx,yxe->e", edges.turns(plane.points.take(corners)), inside)
 
     def _reach(self, beyond: Array, noise: Array) -> Array:
         """Radius (energy,) beyond which profiles (k * energy, rad) hold no more than rounding (k, energy)."""
@@ -289,14 +287,15 @@ class PointWindow:
         scaled = fluxes if place.exposure is None else fluxes * place.exposure
         edisp = place.edisp[:, self.used]
         weights = (scaled.T[:, :, None] * edisp[:, None, :]).reshape(len(edisp), -1)
-        sizes = np.abs(weights)
+        positive = weights.min() >= 0
+        sizes = weights if positive else np.abs(weights)
         noise = ROUNDING * sizes.sum(axis=0).reshape(len(fluxes), -1)
         if self.common.reconstructed:
             # Profiles are mixed where they are known by true energy alone.
             rows, number = rows[self.used], len(fluxes)
             weights, sizes = (np.tile(np.eye(len(rows)), number) * part.sum(axis=0) for part in (weights, sizes))
         norm = 2 * np.pi * rows[:, 3 * segments]
-        share = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)[:, None]
-        mixed = (weights * share).T @ rows
-        beyond = mixed if weights.min() >= 0 else (sizes * share).T @ rows
+        share = 1 / norm if norm.min() > 0 else np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
+        mixed = (weights.T * share) @ rows
+        beyond = mixed if positive else (sizes.T * share) @ rows
         return mixed, noise, beyond[:, 3 * segments + 1 :]
