@@ -53,7 +53,6 @@ class Integrals:
 def integrals_of(psf: tuple[Table, Array | None], radii: edges.Radii, lon: Array, lat: Array) -> Integrals:
     """Integrate the profiles of a PSF, see `xgamma.likelihood.lookup.Lookups`, that positions in deg need."""
     table, matrix = psf
-    negative = bool((table.values < 0).any())
     chosen = []
     for labels, at in zip((table.y, table.x), table.labels(lon, lat), strict=True):
         known = at[np.isfinite(at)] if np.isfinite(at).any() else np.array(labels)
@@ -62,8 +61,9 @@ def integrals_of(psf: tuple[Table, Array | None], radii: edges.Radii, lon: Array
         chosen.append(slice(max(int(low) - 2, 0), int(high) + 2))
     y, x = chosen
     near = replace(table, values=table.values[y, x], y=table.y[y], x=table.x[x])
+    negative = bool((near.values < 0).any())
     if len(near.y) * len(near.x) > _PIXELS:
-        return Integrals(table, matrix, radii, False, negative)
+        return Integrals(near, matrix, radii, False, negative)
     values = near.values if matrix is None else matrix @ near.values
     rows = radii.terms(values.reshape(-1, values.shape[-1])).rows
     rows = rows.reshape(*values.shape[:-1], -1)
