@@ -96,12 +96,11 @@ def forward_rows(images: Array, shape: Sequence[int]) -> NDArray[np.complex128]:
     return np.asarray(fft(rfft(images, shape[1], axis=-1), shape[0], axis=0, overwrite_x=True))
 
 
-def backward_rows(transform: NDArray[np.complex128], shape: Sequence[int], y: slice, x: slice) -> Array:
-    """Return a part (y, n, x) of what `forward_rows` takes to a transform, which is overwritten."""
+def backward_rows(transform: NDArray[np.complex128], shape: Sequence[int], y: slice) -> Array:
+    """Return some rows (y, n, x) of what `forward_rows` takes to a transform, which is overwritten."""
     from scipy.fft import ifft, irfft
 
-    rows = ifft(transform, axis=0, overwrite_x=True)[y]
-    return np.asarray(irfft(rows, shape[1], axis=-1)[..., x])
+    return np.asarray(irfft(ifft(transform, axis=0, overwrite_x=True)[y], shape[1], axis=-1))
 
 
 def block_sum(values: Array, factor: int) -> Array:

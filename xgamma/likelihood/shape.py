@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import radial
-from xgamma.kernels.convolve import ROUNDING, backward_rows, block_sum, forward_rows
+from xgamma.kernels.convolve import ROUNDING, backward_rows, forward_rows
 from xgamma.kernels.sphere import rotate
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.placed import place
@@ -55,10 +55,14 @@ class Transforms:
         Size of the images that are transformed.
     kernels : ndarray, shape (frequency y, energy_true, frequency x)
         Of the PSF on fine pixels.
+    place : ndarray of int, shape (bin,)
+        Where the bins that are reached lie in images (y, energy, x) of the target, these as wide as what comes back
+        from transforms.
     """
 
     size: tuple[int, int]
     kernels: NDArray[np.complex128]
+    place: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,19 @@ class ShapeWindow:
         Width of the narrowest PSF in rad.
     rad : ndarray
         Radii of the PSF in rad.
-    bins, place : ndarray of int, shape (bin,)
-        Bins that it reaches, and their places among rows, energies and columns of the target.
+    bins, row, column : ndarray of int, shape (bin,)
+        Bins that it reaches, and where these lie in the target.
     bare : ndarray of int
         Which of them have no background.
-    seen : ndarray, shape (energy_true, fine pixel)
-        Counts inside the mask for a unit of flux in a fine pixel of the source.
+    seen : ndarray, shape (energy_true, y, x), or None
+        Counts inside the mask for a unit of flux in a fine pixel of the source; None where the mask is the same for all
+        pixels of the target.
+    caught : ndarray, shape (energy_true,)
+        Share of the counts that is measured at an energy inside the mask, where it is the same for all pixels.
     nodes : tuple of ndarray
         Longitudes and latitudes in the frame of the model where it is integrated: corners of the fine pixels where it
-        has a formula for their means; for a circular Gaussian, haversines.
+        has a formula for their means, otherwise those of all points in a pixel, shape (point, y, x); for a circular
+        Gaussian, haversines.
     weight : ndarray, shape (y, x)
         Solid angle of each node's share of a fine pixel.
     shares, basis : ndarray, shape (energy_true, r) and (y, r, x)
@@ -105,9 +113,11 @@ class ShapeWindow:
     psf_width: float
     rad: Array
     bins: NDArray[np.intp]
-    place: NDArray[np.intp]
+    row: NDArray[np.int32]
+    column: NDArray[np.int32]
     bare: NDArray[np.intp]
-    seen: Array
+    seen: Array | None
+    caught: Array
     nodes: tuple[Array, ...]
     weight: Array
     shares: Array
@@ -131,10 +141,15 @@ class ShapeWindow:
         """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
         whole, factor, k = self.component.target, self.plan.factor, len(fluxes)
         fine = _within(shape.source, self.component.source, factor)
-        image = self._image(model, shape.source, fine)
+        image = self._image(model, fine)
         need = [n + 2 * half * factor for n, half in zip(image.shape, self.half, strict=True)]
         found = next(t for t in self.transforms if need[0] <= t.size[0] and need[1] <= t.size[1])
         transform = forward_rows(self.basis[fine[0], :, fine[1]] * image[:, None], found.size)
+        if self.seen is None:
+            # The first frequency is the sum of an image.
+            total = (fluxes * self.caught) @ (self.shares @ transform[0, :, 0].real)
+        else:
+            total = fluxes @ np.einsum("tyx,yx->t", self.seen[:, fine[0], fine[1]], image)
         # r: image, t: true energy, m: flux and energy; frequencies along x are pairs of real numbers. One product for
         # each frequency along y: those of all at once wake other threads, which takes ever so long where they are busy.
         mixed = (self.shares @ transform.view(np.float64)).view(np.complex128)
@@ -143,35 +158,33 @@ class ShapeWindow:
         combined = (weights @ mixed.view(np.float64)).view(np.complex128)
         blurred = shape.source.grow(*self.half)
         inner = blurred & whole
-        out = backward_rows(combined, found.size, *_within(inner, blurred, factor))
+        rows, columns = _within(inner, blurred, factor)
+        out = backward_rows(combined, found.size, rows)
         if self.bare.size:
-            noise = ROUNDING * np.abs(out).max(axis=(0, 2), initial=0.0)
+            noise = ROUNDING * np.abs(out[..., columns]).max(axis=(0, 2), initial=0.0)
             out[np.abs(out) <= noise[:, None]] = 0.0
+        ny, nx = inner.shape[0], found.size[1] // factor
         if factor > 1:
-            ny, nx = inner.shape
-            out = out.reshape(ny, factor, -1, nx, factor).sum(axis=(1, 4))
+            out = out[..., : nx * factor].reshape(ny, factor, -1, nx, factor).sum(axis=(1, 4))
+        images = np.ascontiguousarray(out.reshape(ny, k, -1, nx).swapaxes(0, 1)).reshape(k, -1)
+        first = (inner.y_0 - whole.y_0) * (out.shape[1] // k) * nx + blurred.x_0 - whole.x_0
+        counts = images.take(found.place - first, axis=1, mode="clip")
         if inner != whole:
-            to_y, to_x = _within(inner, whole, 1)
-            full = np.zeros((whole.shape[0], out.shape[1], whole.shape[1]))
-            full[to_y, :, to_x] = out
-            out = full
-        images = np.ascontiguousarray(out.reshape(out.shape[0], k, -1, out.shape[2]).swapaxes(0, 1)).reshape(k, -1)
-        largest = np.zeros(self.weight.shape)
-        largest[fine] = image
-        total = fluxes @ np.einsum("ti,i->t", self.seen, largest.ravel())
-        return images.take(self.place, axis=1).T, total
+            rows, columns = _within(inner, whole, 1)
+            beyond = (self.row < rows.start) | (self.row >= rows.stop)
+            beyond |= (self.column < columns.start) | (self.column >= columns.stop)
+            np.copyto(counts, 0.0, where=beyond)
+        return counts.T, total
 
-    def _image(self, model: Any, source: Window, fine: tuple[slice, slice]) -> Array:
-        """Integrals (y, x) of a model over fine pixels of its window, which lie there in the largest one."""
-        parts, (rows, columns) = 2 * self.plan.parts, fine
+    def _image(self, model: Any, fine: tuple[slice, slice]) -> Array:
+        """Integrals (y, x) of a model over those fine pixels of the largest window."""
         if model.has_means:
-            corners = tuple(slice(part.start, part.stop + 1) for part in (rows, columns))
+            corners = tuple(slice(part.start, part.stop + 1) for part in fine)
             values = model.means(*(part[corners] for part in self.nodes))
         else:
-            inside = _within(source, self.component.source, self.plan.factor * parts)
-            nodes = [part[inside] for part in self.nodes]
+            nodes = [part[:, *fine] for part in self.nodes]
             values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
-            values = np.nan_to_num(block_sum(values, parts), copy=False)
+            values = np.nan_to_num(values.sum(axis=0), copy=False)
         return np.asarray(values * self.weight[fine])
 
 
@@ -240,17 +253,28 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     lon, lat = rotate(*mesh_lonlat(grid, *points), component.rotation)
     if model.has_means and not np.isfinite(lon + lat).all():
         return None
-    nodes: tuple[Array, ...] = (lon, lat)
+    nodes: tuple[Array, ...] = (
+        (lon, lat) if model.has_means else (_by_point(lon, 2 * plan.parts), _by_point(lat, 2 * plan.parts))
+    )
     if model.tag[0] == "GaussianSpatialModel" and model.values["e"] == 0:
-        nodes = (haversine(lon, lat, *model.position_lonlat),)
+        nodes = (haversine(*nodes, *model.position_lonlat),)
     area = np.repeat(np.repeat(solid_angles(grid, source), factor, axis=0), factor, axis=1)
     shares, basis = np.ones((response.edisp.shape[0], 1)), np.ones((1, *area.shape))
     if component.use_exposure:
         stored = payload.variable.dtype
         exposure = item.exposure.at(grid, *source.labels(factor))
         shares, basis = _few_images(exposure, _ROUNDINGS * float(np.finfo(stored).eps) if stored.kind == "f" else 0.0)
-    transforms = tuple(Transforms(size, forward_rows(kernels, size)) for size in dict.fromkeys(sizes))
-    exposed = shares @ basis.reshape(len(basis), -1)
+    row, column = bins.y[index] - target.y_0, bins.x[index] - target.x_0
+    line = row * len(bins.inside) + bins.e[index]
+    transforms = tuple(
+        Transforms(size, forward_rows(kernels, size), line * (size[1] // factor) + column)
+        for size in dict.fromkeys(sizes)
+    )
+    seen = None
+    blurred = source.grow(*half)
+    if blurred & target != blurred or (inside != inside[:1, :, :1]).any():
+        seen = _seen(inside, target, source, half, factor, response.edisp, transforms[-1])
+        seen *= np.tensordot(shares, basis, axes=1)
     return ShapeWindow(
         component=replace(component, source=source, target=target),
         radius=radius,
@@ -259,11 +283,11 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
         psf_width=width,
         rad=response.rad,
         bins=index,
-        place=np.ravel_multi_index(
-            (bins.y[index] - target.y_0, bins.e[index], bins.x[index] - target.x_0), inside.shape
-        ),
+        row=row.astype(np.int32),
+        column=column.astype(np.int32),
         bare=np.flatnonzero(bins.bare[index]),
-        seen=_seen(inside, target, source, half, factor, response.edisp, transforms[-1]) * exposed,
+        seen=seen,
+        caught=response.edisp @ inside[0, :, 0],
         nodes=nodes,
         weight=area / (factor if model.has_means else 2 * fine) ** 2,
         shares=shares,
@@ -279,7 +303,7 @@ def _seen(
 ) -> Array:
     """Share of the flux of each fine pixel of a source that ends inside of a mask (y, energy, x) of its target.
 
-    The mask is convolved with the mirrored PSF. Result shape (energy_true, fine pixel).
+    The mask is convolved with the mirrored PSF. Result shape (energy_true, y, x).
     """
     blurred = source.grow(*half)
     mask = np.zeros((blurred.shape[0], len(edisp), blurred.shape[1]))
@@ -288,7 +312,13 @@ def _seen(
     mask[to[0], :, to[1]] = edisp @ inside[of[0], :, of[1]]
     transform = forward_rows(mask.repeat(factor, axis=0).repeat(factor, axis=2), last.size) * last.kernels.conj()
     ny, nx = (n * factor for n in source.shape)
-    return backward_rows(transform, last.size, slice(ny), slice(nx)).swapaxes(0, 1).reshape(len(edisp), -1)
+    return np.ascontiguousarray(backward_rows(transform, last.size, slice(ny))[..., :nx].swapaxes(0, 1))
+
+
+def _by_point(values: Array, parts: int) -> Array:
+    """Take apart values (y * parts, x * parts): those of each of the points in a pixel, shape (point, y, x)."""
+    ny, nx = (n // parts for n in values.shape)
+    return values.reshape(ny, parts, nx, parts).transpose(1, 3, 0, 2).reshape(-1, ny, nx)
 
 
 def _reach(kernels: Array, factor: int) -> tuple[int, int]:

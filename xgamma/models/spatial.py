@@ -148,7 +148,8 @@ class GaussianSpatialModel(_Elongated):
 
 
 def _gaussian(h: np.ndarray, width: Any, norm: Any) -> np.ndarray:
-    return np.exp(-0.5 * h / width) / (8 * np.pi * norm * -np.expm1(-0.5 / norm))
+    # Scalars are combined first: a division of arrays takes as long as an exponential.
+    return np.exp(h * (-0.5 / width)) * (1 / (8 * np.pi * norm * -np.expm1(-0.5 / norm)))
 
 
 def _haversine(angle: Any) -> Any:
