@@ -81,6 +81,31 @@ def test_sizes(sky, shape):
     agree(ds, [xm.SkyModel(spectrum(), spatial, name="source"), background(ds)], moves)
 
 
+@pytest.mark.parametrize("hole", [False, True])
+@pytest.mark.parametrize("binsz", [0.03, 0.1, 0.2])
+def test_sizes_inside(hole, binsz):
+    """Windows well inside the map, without and with a hole in the mask; large pixels are cut into parts."""
+    ds = map_dataset(npix=(64, 66), binsz=binsz)
+    ds["mask_safe"][:] = True
+    if hole:
+        ds["mask_safe"][1, 30:34, 35] = False
+    sigma = 2 * binsz
+    models = [source(ds, "gauss", sigma=f"{sigma} deg"), source(ds, "gauss", "other", sigma=f"{binsz} deg", dx=5)]
+    for model in models:
+        model.spatial_model.freeze()
+        model.spatial_model.sigma.frozen = False
+    moves = [{"source.sigma": -0.5 * sigma}, {"source.sigma": 0.03 * sigma, "other.sigma": 0.1 * binsz}]
+    moves.append({"source.sigma": 0.1 * sigma, "source.index": 0.1, "other.sigma": 0.001})
+    for chosen, some in ((models, moves), (models[:1], moves[:1])):
+        lik = agree(ds, [*chosen, background(ds)], some)
+        x, i = lik.x0, lik.parameters.index("source.sigma")
+        x[i] *= 1.001
+        value, slopes = lik.value_and_gradient(x)
+        np.testing.assert_allclose(value, lik(x), rtol=1e-12)
+        step = 1e-4 * x[i] * np.eye(x.size)[i]
+        np.testing.assert_allclose(slopes[i], (lik(x + step) - lik(x - step)) / (2 * step[i]), rtol=1e-4)
+
+
 @pytest.mark.parametrize("irf", ["exposure", "psf", "edisp"])
 @pytest.mark.parametrize("kind", ["point", "gauss"])
 def test_apply_irf(irf, kind):

@@ -14,7 +14,7 @@ from xgamma.kernels.statistic import TRUNCATION
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.source import Fixed
 
-__all__ = ["Active", "Level", "Stack", "active_of", "level_of", "places_of", "stack_of"]
+__all__ = ["Active", "Level", "Stack", "active_of", "level_of", "places_of", "ranged", "stack_of"]
 
 Array = NDArray[np.float64]
 
@@ -141,6 +141,12 @@ def places_of(bins: Bins, active: Active, reached: list[NDArray[np.intp]]) -> li
     place = np.zeros(bins.n.size, dtype=np.intp)
     place[active.bins] = np.arange(active.bins.size)
     return [place[index] for index in reached]
+
+
+def ranged(place: NDArray[np.intp]) -> Any:
+    """Write places as a slice if they are a range: what is added to a slice is added in place."""
+    is_range = place.size and (np.diff(place) == 1).all()
+    return slice(int(place[0]), int(place[-1]) + 1) if is_range else place
 
 
 @dataclass(frozen=True)

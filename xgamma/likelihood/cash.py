@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xgamma.kernels import statistic
 from xgamma.kernels.products import gram
 from xgamma.kernels.statistic import TRUNCATION
-from xgamma.likelihood.active import Active, Level, Stack, active_of, level_of, places_of, stack_of
+from xgamma.likelihood.active import Active, Level, Stack, active_of, level_of, places_of, ranged, stack_of
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
 from xgamma.likelihood.expansion import Expansion, add_bends, rough_of
@@ -42,7 +42,7 @@ class _Prediction:
         The sources.
     active : Active
         The bins with more than a background.
-    places : list of ndarray of int
+    places : list of ndarray of int, or slice
         Where the bins of each source lie among them.
     stacked : bool
         Whether the matrix of all sources holds.
@@ -59,7 +59,7 @@ class _Prediction:
     level: Level
     parts: list[Contribution]
     active: Active
-    places: list[NDArray[np.intp]]
+    places: list[Any]
     stacked: bool
     mu: Array
     low: Flags | None
@@ -87,6 +87,8 @@ class CashTerm:
         The bins of all sources where they were compiled, and near there.
     places : list of ndarray of int
         Where the bins of each source lie in it where it was compiled.
+    homes : list of ndarray of int, slice or None
+        Where those that it reaches near there lie, if these are known.
     place : ndarray of int
         Where all bins lie in it, as far as they do.
     stack : Stack
@@ -104,6 +106,7 @@ class CashTerm:
     logs: Array
     still: Active
     places: list[NDArray[np.intp]]
+    homes: list[Any]
     place: NDArray[np.intp]
     stack: Stack
     deep: Deep
@@ -144,8 +147,11 @@ class CashTerm:
         if still:
             places = self.places
         elif all(part.still or part.home for part in parts):
-            both = zip(parts, self.places, strict=True)
-            places = [here if part.still else self.place.take(part.fixed.bins) for part, here in both]
+            places = []
+            for source, part, here, home in zip(self.sources, parts, self.places, self.homes, strict=True):
+                if not part.still:
+                    here = home if part.fixed.bins is source.home else self.place.take(part.fixed.bins)
+                places.append(here)
         else:
             reached = [part.fixed.bins for part in parts]
             active = active_of(self.bins, self.logs, reached)
@@ -387,4 +393,6 @@ def cash_term(
         factor = np.ones(bins.sum_b.size) if background is None else background(x)
         constant = level_of(still, bins, factor)
     stack = stack_of(still, fixed, places)
-    return CashTerm(name, bins, background, sources, logs, still, places, place, stack, deep, constant)
+    sources = tuple(source.sorted_by(place) for source in sources)
+    homes = [None if source.home is None else ranged(place.take(source.home)) for source in sources]
+    return CashTerm(name, bins, background, sources, logs, still, places, homes, place, stack, deep, constant)

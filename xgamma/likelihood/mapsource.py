@@ -293,6 +293,10 @@ class MapSource:
         known = self.point or self.window
         return None if known is None else known.bins
 
+    def sorted_by(self, place: NDArray[np.intp]) -> MapSource:
+        """Return the same source with the bins of its window in the order of their places among others."""
+        return self if self.window is None else replace(self, window=self.window.sorted_by(place))
+
     def _items(self, model: Any, like: list[Placed] | None = None) -> list[Placed]:
         """Components of a spatial model, on the windows of others that are given."""
         assert self.payload is not None and self.bins.grid is not None

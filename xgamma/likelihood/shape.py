@@ -137,6 +137,17 @@ class ShapeWindow:
         here = replace(component, spatial=model, source=source, target=target)
         return Shape(source, target) if planned(here, self.psf_width, self.rad) == self.plan else None
 
+    def sorted_by(self, place: NDArray[np.intp]) -> ShapeWindow:
+        """Return the same with the bins in the order of their places among others."""
+        order = np.argsort(place.take(self.bins), kind="stable")
+        bare = np.isin(order, self.bare)
+        return replace(
+            self,
+            **{name: getattr(self, name).take(order) for name in ("bins", "row", "column")},
+            bare=np.flatnonzero(bare),
+            transforms=tuple(replace(part, place=part.place.take(order)) for part in self.transforms),
+        )
+
     def counts(self, model: Any, shape: Shape, fluxes: Array) -> tuple[Array, Array]:
         """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
         whole, factor, k = self.component.target, self.plan.factor, len(fluxes)

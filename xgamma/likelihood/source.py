@@ -272,6 +272,10 @@ class RegionSource:
         """Indices of the bins that it reaches wherever it stands."""
         return self.fixed.bins
 
+    def sorted_by(self, place: NDArray[np.intp]) -> RegionSource:
+        """Return the same source, whose bins are all there are: see `MapSource.sorted_by`."""
+        return self
+
     def at(self, x: Array, order: int = 0, free: NDArray[np.bool_] | None = None) -> Contribution:
         """Return the counts for a parameter vector, with derivatives up to an order.
 
