@@ -45,18 +45,18 @@ CASES = {
     "fit: index, amplitude, position, norm, fit mask": (("fit", "centre", True, POSITION), 3, 1),
     "the same fit from 0.04 deg aside": (("fit", "one", True, POSITION), 1, 1),
     "fit: four H.E.S.S. spectra": (("fit_hess",), 3, 1),
-    "cutout": (("reduction", "cutout"), 7, 1),
-    "slice_by_energy": (("reduction", "slice_by_energy"), 7, 1),
-    "downsample": (("reduction", "downsample"), 7, 1),
-    "resample_energy_axis": (("reduction", "resample_energy_axis"), 7, 1),
-    "to_image": (("reduction", "to_image"), 7, 1),
-    "to_spectrum_dataset": (("reduction", "to_spectrum_dataset"), 7, 1),
-    "to_region_map_dataset": (("reduction", "to_region_map_dataset"), 7, 1),
-    "stack": (("reduction", "stack"), 7, 1),
+    "cutout": (("reduction", "cutout"), 21, 1),
+    "slice_by_energy": (("reduction", "slice_by_energy"), 21, 1),
+    "downsample": (("reduction", "downsample"), 21, 1),
+    "resample_energy_axis": (("reduction", "resample_energy_axis"), 21, 1),
+    "to_image": (("reduction", "to_image"), 21, 1),
+    "to_spectrum_dataset": (("reduction", "to_spectrum_dataset"), 21, 1),
+    "to_region_map_dataset": (("reduction", "to_region_map_dataset"), 21, 1),
+    "stack": (("reduction", "stack"), 21, 1),
     "fit: ten amplitudes and norm, safe mask": (
         ("fit", "points", False, [*(f"{name}.amplitude" for name in TEN), "cta-bkg.norm"]), 1, 1,
     ),
-    "survey, cold": (("survey",), 1, 1),
+    "survey, cold": (("survey",), 3, 1),
 }  # fmt: skip
 
 
