@@ -94,7 +94,7 @@ def test_sizes_inside(hole, binsz):
     for model in models:
         model.spatial_model.freeze()
         model.spatial_model.sigma.frozen = False
-    moves = [{"source.sigma": -0.5 * sigma}, {"source.sigma": 0.03 * sigma, "other.sigma": 0.1 * binsz}]
+    moves = [{"source.sigma": -0.3 * sigma}, {"source.sigma": 0.03 * sigma, "other.sigma": 0.1 * binsz}]
     moves.append({"source.sigma": 0.1 * sigma, "source.index": 0.1, "other.sigma": 0.001})
     for chosen, some in ((models, moves), (models[:1], moves[:1])):
         lik = agree(ds, [*chosen, background(ds)], some)
@@ -104,6 +104,26 @@ def test_sizes_inside(hole, binsz):
         np.testing.assert_allclose(value, lik(x), rtol=1e-12)
         step = 1e-4 * x[i] * np.eye(x.size)[i]
         np.testing.assert_allclose(slopes[i], (lik(x + step) - lik(x - step)) / (2 * step[i]), rtol=1e-4)
+
+
+def test_counts_beyond_a_window():
+    """A source that shrinks adds nothing beyond its own window, not even what wraps around in a transform."""
+    ds = map_dataset(npix=(64, 66))
+    model = source(ds, "gauss", sigma="0.2 deg")
+    model.spatial_model.freeze()
+    model.spatial_model.sigma.frozen = False
+    model.spectral_model.freeze()
+    lik = Likelihood(ds, [model])
+    (one,) = lik._terms[0].sources
+    bins, window = one.window.bins, one.window
+    y, x = one.bins.y[bins], one.bins.x[bins]
+    for factor in (0.7, 0.97, 1.0001):
+        there = window.shape(one.spatial.at(factor * lik.x0)).grow(*window.half)
+        inside = (y >= there.y_0) & (y < there.y_1) & (x >= there.x_0) & (x < there.x_1)
+        signal = one.at(factor * lik.x0).signal
+        assert not inside.all()
+        assert (signal[~inside] == 0).all()
+        assert np.count_nonzero(signal[inside]) > 0.9 * np.count_nonzero(inside)
 
 
 @pytest.mark.parametrize("irf", ["exposure", "psf", "edisp"])

@@ -20,7 +20,7 @@ from xgamma.likelihood.lookup import Lookups
 from xgamma.likelihood.parameters import Part
 from xgamma.likelihood.placed import Placed, compiled, evaluated, place, somewhere, weights_of
 from xgamma.likelihood.point import Place, PointCounts, PointWindow
-from xgamma.likelihood.shape import Shape, ShapeWindow, shape_window
+from xgamma.likelihood.shape import ShapeWindow, shape_window
 from xgamma.likelihood.source import Contribution, Fixed, Many, contribution, independent, moved_many, still_many
 from xgamma.likelihood.spectrum import Linear, Spectrum, simplify
 from xgamma.likelihood.stencils import Stencils, stencils
@@ -34,7 +34,7 @@ from xgamma.predict.component import (
 )
 from xgamma.predict.plan import Plan, plan_of
 from xgamma.predict.response import Payload, Responses
-from xgamma.predict.window import pixel_steps
+from xgamma.predict.window import Window, pixel_steps
 
 __all__ = ["MapSource", "map_source"]
 
@@ -266,8 +266,8 @@ class MapSource:
     def _may_move(self) -> bool:
         return any(free.name in _POSITION for free in self.spatial.free)
 
-    def _shape(self, model: Any) -> Shape | None:
-        """Return what a shape makes of the window of an extended source; None where it needs a new one."""
+    def _shape(self, model: Any) -> Window | None:
+        """Return the part that a shape takes of the window of an extended source; None where it needs a new one."""
         values = model.values
         if self.window is None or any(
             values.get(key) != self.start.get(key, values.get(key)) for key in ("lon_0", "lat_0")
@@ -275,7 +275,7 @@ class MapSource:
             return None
         return self.window.shape(model)
 
-    def _shaped(self, shape: Shape, model: Any, fluxes: Array) -> Fixed:
+    def _shaped(self, shape: Window, model: Any, fluxes: Array) -> Fixed:
         """Return counts of an extended source where it started, for k fluxes."""
         assert self.window is not None
         return self._fixed(self.window.bins, *self.window.counts(model, shape, fluxes), self.window.bare)

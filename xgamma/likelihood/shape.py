@@ -23,7 +23,7 @@ from xgamma.predict.plan import Plan, narrowest, planned
 from xgamma.predict.response import Payload
 from xgamma.predict.window import Window, around, mesh_lonlat
 
-__all__ = ["Shape", "ShapeWindow", "shape_window"]
+__all__ = ["ShapeWindow", "shape_window"]
 
 Array = NDArray[np.float64]
 
@@ -33,16 +33,10 @@ _STEP = 1.02
 """By which factor it may grow before it needs transforms of the largest size."""
 _ROUNDINGS = 3
 """Largest error of an exposure, in units of the precision of the numbers in which it is stored."""
+_BLOCK = 40_000
+"""About how many complex numbers stay in the cache."""
 _MOST = 4_000_000
 """Number of frequencies of all kernels above which they are not kept."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the shape of a model makes of the windows: those of a `Component`."""
-
-    source: Window
-    target: Window
 
 
 @dataclass(frozen=True)
@@ -73,8 +67,8 @@ class ShapeWindow:
     ----------
     component : Component
         The source at its start, on the largest windows.
-    radius, reach : float
-        Of the model at its start, and of the PSF, in deg.
+    radius : float
+        Of the model at its start in deg.
     plan : Plan
         How it is integrated.
     psf_width : float
@@ -82,7 +76,7 @@ class ShapeWindow:
     rad : ndarray
         Radii of the PSF in rad.
     bins, row, column : ndarray of int, shape (bin,)
-        Bins that it reaches, and where these lie in the target.
+        Bins that it reaches, and how many pixels these are away from that of the source along y and x.
     bare : ndarray of int
         Which of them have no background.
     seen : ndarray, shape (energy_true, y, x), or None
@@ -108,7 +102,6 @@ class ShapeWindow:
 
     component: Component
     radius: float
-    reach: float
     plan: Plan
     psf_width: float
     rad: Array
@@ -126,16 +119,15 @@ class ShapeWindow:
     transforms: tuple[Transforms, ...]
     edisp: Array
 
-    def shape(self, model: Any) -> Shape | None:
-        """Find the windows of a model; None where it has to be evaluated anew."""
+    def shape(self, model: Any) -> Window | None:
+        """Find the pixels on which a model does not vanish; None where it has to be evaluated anew."""
         component = self.component
         radius = model.radius_deg
         if radius > _GROWTH * self.radius or (len(self.nodes) == 1 and model.values["e"] != 0):
             return None
-        steps = component.y, component.x, component.steps
-        source, target = around(*steps, radius), around(*steps, radius + self.reach)
-        here = replace(component, spatial=model, source=source, target=target)
-        return Shape(source, target) if planned(here, self.psf_width, self.rad) == self.plan else None
+        source = around(component.y, component.x, component.steps, radius)
+        found = planned(component, model, source, self.psf_width, self.rad)
+        return source if found == self.plan else None
 
     def sorted_by(self, place: NDArray[np.intp]) -> ShapeWindow:
         """Return the same with the bins in the order of their places among others."""
@@ -148,10 +140,10 @@ class ShapeWindow:
             transforms=tuple(replace(part, place=part.place.take(order)) for part in self.transforms),
         )
 
-    def counts(self, model: Any, shape: Shape, fluxes: Array) -> tuple[Array, Array]:
+    def counts(self, model: Any, source: Window, fluxes: Array) -> tuple[Array, Array]:
         """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
         whole, factor, k = self.component.target, self.plan.factor, len(fluxes)
-        fine = _within(shape.source, self.component.source, factor)
+        fine = _within(source, self.component.source, factor)
         image = self._image(model, fine)
         need = [n + 2 * half * factor for n, half in zip(image.shape, self.half, strict=True)]
         found = next(t for t in self.transforms if need[0] <= t.size[0] and need[1] <= t.size[1])
@@ -161,13 +153,8 @@ class ShapeWindow:
             total = (fluxes * self.caught) @ (self.shares @ transform[0, :, 0].real)
         else:
             total = fluxes @ np.einsum("tyx,yx->t", self.seen[:, fine[0], fine[1]], image)
-        # r: image, t: true energy, m: flux and energy; frequencies along x are pairs of real numbers. One product for
-        # each frequency along y: those of all at once wake other threads, which takes ever so long where they are busy.
-        mixed = (self.shares @ transform.view(np.float64)).view(np.complex128)
-        mixed *= found.kernels
-        weights = (fluxes[:, None] * self.edisp.T).reshape(-1, len(self.edisp))
-        combined = (weights @ mixed.view(np.float64)).view(np.complex128)
-        blurred = shape.source.grow(*self.half)
+        combined = self._blurred(transform, found.kernels, fluxes)
+        blurred = source.grow(*self.half)
         inner = blurred & whole
         rows, columns = _within(inner, blurred, factor)
         out = backward_rows(combined, found.size, rows)
@@ -181,11 +168,31 @@ class ShapeWindow:
         first = (inner.y_0 - whole.y_0) * (out.shape[1] // k) * nx + blurred.x_0 - whole.x_0
         counts = images.take(found.place - first, axis=1, mode="clip")
         if inner != whole:
-            rows, columns = _within(inner, whole, 1)
-            beyond = (self.row < rows.start) | (self.row >= rows.stop)
-            beyond |= (self.column < columns.start) | (self.column >= columns.stop)
+            # Windows have the pixel of the source in the middle.
+            beyond = self.row > blurred.shape[0] // 2
+            beyond |= self.column > blurred.shape[1] // 2
             np.copyto(counts, 0.0, where=beyond)
         return counts.T, total
+
+    def _blurred(
+        self, transform: NDArray[np.complex128], kernels: NDArray[np.complex128], fluxes: Array
+    ) -> NDArray[np.complex128]:
+        """Convolve images (frequency y, image, frequency x) with the PSF and combine them for fluxes and energies."""
+        weights = (fluxes[:, None] * self.edisp.T).reshape(-1, len(self.edisp))
+        rows, _, columns = transform.shape
+        # All true energies of a few frequencies at a time, which stay in the cache.
+        step = max(1, _BLOCK // (len(self.edisp) * columns))
+        out = np.empty((rows, len(weights), columns), dtype=np.complex128)
+        buffer = np.empty((step, len(self.edisp), columns), dtype=np.complex128)
+        for start in range(0, rows, step):
+            here = slice(start, min(start + step, rows))
+            mixed = buffer[: here.stop - start]
+            # Frequencies along x are pairs of real numbers. One product for each frequency along y: those of all at
+            # once wake other threads, which takes ever so long where they are busy.
+            np.matmul(self.shares, transform[here].view(np.float64), out=mixed.view(np.float64))
+            mixed *= kernels[here]
+            np.matmul(weights, mixed.view(np.float64), out=out[here].view(np.float64))
+        return out
 
     def _image(self, model: Any, fine: tuple[slice, slice]) -> Array:
         """Integrals (y, x) of a model over those fine pixels of the largest window."""
@@ -195,7 +202,9 @@ class ShapeWindow:
         else:
             nodes = [part[:, *fine] for part in self.nodes]
             values = model.at_haversine(*nodes) if len(nodes) == 1 else model.evaluate_lonlat(*nodes)
-            values = np.nan_to_num(values.sum(axis=0), copy=False)
+            values = values.sum(axis=0)
+            if not np.isfinite(values).all():
+                values = np.nan_to_num(values)
         return np.asarray(values * self.weight[fine])
 
 
@@ -236,7 +245,7 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
         return None
     profiles = radial.normalize(response.profiles, response.rad)
     width = narrowest(profiles, response.rad)
-    plan = planned(component, width, response.rad)
+    plan = planned(component, component.spatial, component.source, width, response.rad)
     if plan.kind != "extended":
         return None
     factor, fine = plan.factor, plan.factor * plan.parts
@@ -289,13 +298,12 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     return ShapeWindow(
         component=replace(component, source=source, target=target),
         radius=radius,
-        reach=reach,
         plan=plan,
         psf_width=width,
         rad=response.rad,
         bins=index,
-        row=row.astype(np.int32),
-        column=column.astype(np.int32),
+        row=np.abs(bins.y[index] - plan.row).astype(np.int32),
+        column=np.abs(bins.x[index] - plan.column).astype(np.int32),
         bare=np.flatnonzero(bins.bare[index]),
         seen=seen,
         caught=response.edisp @ inside[0, :, 0],

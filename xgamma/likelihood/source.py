@@ -101,7 +101,9 @@ class Contribution:
     @property
     def signal(self) -> Array:
         """Counts in each bin."""
-        out, fixed = self.fixed.matrix @ self.coefficients, self.fixed
+        fixed, numbers = self.fixed, self.coefficients
+        # Of one column as below: the product would wake other threads.
+        out = fixed.matrix[:, 0] * numbers[0] if numbers.size == 1 else fixed.matrix @ numbers
         if fixed.bare.size:
             # As predictions do: the logarithm of what is left of rounding would count.
             limit = (np.abs(self.coefficients) @ fixed.noise)[fixed.bare_energy]

@@ -148,8 +148,11 @@ class GaussianSpatialModel(_Elongated):
 
 
 def _gaussian(h: np.ndarray, width: Any, norm: Any) -> np.ndarray:
-    # Scalars are combined first: a division of arrays takes as long as an exponential.
-    return np.exp(h * (-0.5 / width)) * (1 / (8 * np.pi * norm * -np.expm1(-0.5 / norm)))
+    # Scalars are combined first, and one array holds all steps, which then stay in the cache.
+    out = np.asarray(h * (-0.5 / width))
+    np.exp(out, out=out)
+    out *= 1 / (8 * np.pi * norm * -np.expm1(-0.5 / norm))
+    return out[()]
 
 
 def _haversine(angle: Any) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import radial
 from xgamma.predict.component import Component
+from xgamma.predict.window import Window
 
 __all__ = ["Plan", "narrowest", "plan_of", "planned"]
 
@@ -64,29 +65,32 @@ def plan_of(component: Component, profiles: Array | None, rad: Array) -> Plan:
     """Choose how to integrate a component, given the normalised profiles of the PSF at its position."""
     if component.is_point:
         return Plan("point")
-    return planned(component, None if profiles is None else narrowest(profiles, rad), rad)
+    width = None if profiles is None else narrowest(profiles, rad)
+    return planned(component, component.spatial, component.source, width, rad)
 
 
-def planned(component: Component, width: float | None, rad: Array) -> Plan:
-    """Choose as `plan_of` does, given the width of the narrowest profile in rad; None without PSF."""
-    if width is not None and _is_compact(component, width):
-        return Plan("cloud")
+def planned(component: Component, spatial: Any, source: Window, width: float | None, rad: Array) -> Plan:
+    """Choose as `plan_of` does, given the width of the narrowest profile in rad; None without PSF.
+
+    The spatial model and its window need not be those of the component.
+    """
     steps = component.steps
+    if width is not None and _is_compact(spatial, min(steps), width):
+        return Plan("cloud")
     place: dict[str, Any] = {"row": round(component.y), "column": round(component.x)}
     if width is None:
-        return Plan("extended", parts=_parts(component, 1), **place)
-    wanted = math.ceil(_need(component) * math.radians(max(steps)) / width)
-    size = component.source.shape[0] * component.source.shape[1]
+        return Plan("extended", parts=_parts(spatial, min(steps), source, 1), **place)
+    wanted = math.ceil(_need(spatial, max(steps)) * math.radians(max(steps)) / width)
+    size = source.shape[0] * source.shape[1]
     most = int(min(max(math.sqrt(_MAX_FINE_PIXELS / size), 1), _MAX_FACTOR))
     factor = min(max(wanted, 1), most)
     reach = math.degrees(rad[-1])
     half = math.ceil(1.05 * reach / steps[0]), math.ceil(1.05 * reach / steps[1])
-    return Plan("extended", factor, wanted <= most, _parts(component, factor), half, **place)
+    return Plan("extended", factor, wanted <= most, _parts(spatial, min(steps), source, factor), half, **place)
 
 
-def _need(component: Component) -> float:
-    """How many fine pixels the narrowest PSF has to cover with one sigma."""
-    spatial, step = component.spatial, max(component.steps)
+def _need(spatial: Any, step: float) -> float:
+    """How many fine pixels the narrowest PSF has to cover with one sigma, given the step of the pixels in deg."""
     if spatial.spread_deg < step:
         return _RESOLVED_SMALL
     is_smooth = spatial.scale_deg >= (_SHELL if spatial.has_means else 1) * step
@@ -98,20 +102,19 @@ def narrowest(profiles: Array, rad: Array) -> float:
     return float(np.nanmin(radial.containment_radius(profiles, rad, 0.393), initial=rad[-1]))
 
 
-def _is_compact(component: Component, width: float) -> bool:
+def _is_compact(spatial: Any, step: float, width: float) -> bool:
     """Whether a model is much smaller than a pixel and the PSF is not."""
-    step = min(component.steps)
-    return component.spatial.spread_deg < _COMPACT * step and width > math.radians(_RESOLVED * step)
+    return bool(spatial.spread_deg < _COMPACT * step and width > math.radians(_RESOLVED * step))
 
 
-def _parts(component: Component, factor: int) -> int:
+def _parts(spatial: Any, step: float, source: Window, factor: int) -> int:
     """Into how many parts the fine pixels are cut to integrate a model, each with two Gauss points along each dim.
 
     Models with a formula for means over pixels need no more parts.
     """
-    if component.spatial.has_means:
+    if spatial.has_means:
         return 1
-    step = min(component.steps) / factor
-    ny, nx = component.source.shape
+    step /= factor
+    ny, nx = source.shape
     most = int(min(max(math.sqrt(_MAX_SAMPLES / (ny * nx)) / (2 * factor), 1), 32))
-    return min(max(math.ceil(step / max(component.spatial.scale_deg, 1e-9)), 1), most)
+    return min(max(math.ceil(step / max(spatial.scale_deg, 1e-9)), 1), most)
