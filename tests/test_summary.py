@@ -64,7 +64,10 @@ def test_sums_written_out():
     got = info(ds, models)
     safe, fit = ds.mask_safe.values, ds.mask_fit.values
     assert got["counts"] == ds.counts.values[safe].sum()
-    assert got["background"] == got["npred_background"] == pytest.approx(1.5 * ds.background.values[safe].sum())
+    assert got["background"] == pytest.approx(ds.background.values[safe].sum())
+    assert got["npred_background"] == pytest.approx(1.5 * got["background"])
+    assert got["background_rate"] == got["background"] / (3500 * u.s)
+    assert got["excess_rate"] == (got["counts"] - got["npred_background"]) / (3500 * u.s)
     assert got["npred"] == pytest.approx(got["npred_background"] + got["npred_signal"])
     assert got["n_fit_bins"] == (safe & fit).sum()
     assert got["n_bins"] == ds.counts.size
@@ -75,7 +78,7 @@ def test_sums_written_out():
     assert got["ontime"] == 3600 * u.s
     assert got["counts_rate"] == got["counts"] / (3500 * u.s)
     # a deficit: counts are below the background, which was raised
-    n, mu = got["counts"], got["background"]
+    n, mu = got["counts"], got["npred_background"]
     assert n < mu
     assert got["sqrt_ts"] == pytest.approx(-np.sqrt(2 * (mu - n + n * np.log(n / mu))))
 

@@ -38,8 +38,8 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
     -------
     dict
         ``name``, ``counts``, ``excess``, ``sqrt_ts``, ``background``, ``npred``, ``npred_background``,
-        ``npred_signal``: sums inside ``mask_safe``; the background is that of the models if there are any. ``sqrt_ts``
-        is the significance of the excess, negative for a deficit. ``exposure_min``, ``exposure_max``: Quantity, where
+        ``npred_signal``: sums inside ``mask_safe``. The excess is that of the counts over the background that the
+        models predict; ``sqrt_ts`` is its significance, negative for a deficit. ``exposure_min``, ``exposure_max``: Quantity, where
         it is positive in pixels with a safe bin. ``livetime``, ``ontime``: Quantity. ``counts_rate``,
         ``background_rate``, ``excess_rate``: Quantity, per livetime. ``n_bins``; ``n_fit_bins``: those inside both
         masks. ``stat_type``; ``stat_sum``: inside both masks, nan without models or off regions. With off regions the
@@ -64,6 +64,7 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
 
     counts = figures.get("counts", 0)
     known = number("background" if is_onoff(ds) else "npred_background")
+    stored = number("background")
     excess = counts - known if "counts" in ds else np.nan
     exposure_unit = unit_of(ds["exposure"]) if "exposure" in ds else u.Unit("m2 s")
     livetime = number("livetime") * u.s
@@ -72,7 +73,7 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
         "counts": int(counts),
         "excess": excess,
         "sqrt_ts": _sqrt_ts(counts, known, figures.get("counts_off")) if "counts" in ds else np.nan,
-        "background": known,
+        "background": stored,
         "npred": number("npred"),
         "npred_background": number("npred_background"),
         "npred_signal": number("npred_signal"),
@@ -81,7 +82,7 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
         "livetime": livetime,
         "ontime": number("ontime") * u.s,
         "counts_rate": counts / livetime,
-        "background_rate": known / livetime,
+        "background_rate": stored / livetime,
         "excess_rate": excess / livetime,
         "n_bins": int(ds["counts"].size) if "counts" in ds else 0,
         "n_fit_bins": int(figures.get("n_fit_bins", 0)),
@@ -119,7 +120,9 @@ def _figures(ds: xr.Dataset, models: Models) -> xr.Dataset:
     if is_onoff(ds):
         out["background"] = total(background(ds))
         out["counts_off"], out["acceptance"] = total(ds["counts_off"]), total(ds["acceptance"])
-    known = is_onoff(ds) or "background" in ds
+    elif "background" in ds:
+        out["background"] = total(ds["background"])
+    known = "background" in out
     if known:
         out["npred_background"] = total(npred_background(ds, models))
     if known or len(models):
