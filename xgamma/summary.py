@@ -39,8 +39,8 @@ def info(ds: xr.Dataset, models: Any = None) -> dict[str, Any]:
     dict
         ``name``, ``counts``, ``excess``, ``sqrt_ts``, ``background``, ``npred``, ``npred_background``,
         ``npred_signal``: sums inside ``mask_safe``. The excess is that of the counts over the background that the
-        models predict; ``sqrt_ts`` is its significance, negative for a deficit. ``exposure_min``, ``exposure_max``: Quantity, where
-        it is positive in pixels with a safe bin. ``livetime``, ``ontime``: Quantity. ``counts_rate``,
+        models predict; ``sqrt_ts`` is its significance, negative for a deficit. ``exposure_min``, ``exposure_max``:
+        Quantity, where it is positive in pixels with a safe bin. ``livetime``, ``ontime``: Quantity. ``counts_rate``,
         ``background_rate``, ``excess_rate``: Quantity, per livetime. ``n_bins``; ``n_fit_bins``: those inside both
         masks. ``stat_type``; ``stat_sum``: inside both masks, nan without models or off regions. With off regions the
         background is ``alpha * counts_off``, that of the prediction is the most likely one, and there are

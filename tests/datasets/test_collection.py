@@ -10,7 +10,8 @@ import xgamma as xg
 from tests.builders import make_map_dataset
 from tests.spectra import plain_spectrum, spectrum
 from xgamma.datasets import Datasets
-from xgamma.models import FoVBackgroundModel, Models, SkyModel
+from xgamma.likelihood import Likelihood
+from xgamma.models import FoVBackgroundModel, GaussianPrior, Models, SkyModel
 from xgamma.reduce.stack import stack_many
 
 
@@ -293,3 +294,27 @@ def test_kinds_are_told_apart():
     }
     for kind, ds in kinds.items():
         assert f"  Type       : {kind}\n" in str(Datasets(ds))
+
+
+def test_models_of_the_collection_are_those_of_a_likelihood():
+    ds, other = small("test"), small("other", seed=2)
+    model = FoVBackgroundModel("test")
+    model.spectral_model.norm.value = 1.3
+    model.spectral_model.norm.prior = GaussianPrior(mu=1, sigma=0.1)
+    datasets = Datasets([ds, other], models=[model])
+    likelihood = Likelihood(datasets)
+    assert likelihood.parameters == ("test-bkg.norm",)
+    plain = float(ds.gp.stat_sum([model])) + float(other.gp.stat_sum())
+    prior = model.parameters.prior_stat_sum()
+    assert prior > 5
+    np.testing.assert_allclose(likelihood(likelihood.x0), plain + prior, rtol=1e-12)
+    np.testing.assert_allclose(float(datasets.stat_sum()), plain + prior, rtol=1e-12)
+    norms = xr.DataArray([1.0, 1.3], dims="norm")
+    scan = datasets.stat_sum(parameters={"test-bkg.norm": norms})
+    np.testing.assert_allclose(scan[1], plain + prior, rtol=1e-9)
+    # the other dataset keeps its own where none are given
+    stored = Datasets([ds.gp.assign_models([model]), other])
+    np.testing.assert_allclose(float(stored.stat_sum()), plain + prior, rtol=1e-12)
+    model.spectral_model.norm.frozen = True
+    scan = datasets.stat_sum(parameters={"test-bkg.tilt": xr.DataArray([0.0], dims="tilt")})
+    np.testing.assert_allclose(scan, [plain + prior], rtol=1e-9)

@@ -124,7 +124,7 @@ class Datasets(DatasetList):
         return table.energy_table(self)
 
     def stat_sum(self, models: Any = None, parameters: Mapping[str, Any] | None = None) -> xr.DataArray:
-        """Return the sum of the fit statistics of all datasets, see `xgamma.statistic.stat_sum`.
+        """Return the sum of the fit statistics of all datasets, see `xgamma.statistic.stat_sum`, and of priors.
 
         Parameters
         ----------
@@ -148,10 +148,13 @@ class Datasets(DatasetList):
         if parameters is not None:
             from xgamma.likelihood import scan
 
-            return scan.stat_sum(self, chosen, parameters)
-        total = xr.DataArray(0.0)
+            return scan.stat_sum(self, chosen, parameters, priors=True)
+        total, found = xr.DataArray(0.0), dict[str, Any]()
         for ds in self:
-            total = total + statistic.stat_sum(ds, chosen)
+            models = predict.models_for(ds, chosen)
+            found |= {model.name: model for model in models}
+            total = total + statistic.stat_sum(ds, models)
+        total = total + (Models(found.values()) if chosen is None else chosen).parameters.prior_stat_sum()
         return total.rename("stat_sum").assign_attrs(units="", long_name="sum of the fit statistic")
 
     def stack_reduce(self, name: str = "stacked") -> xr.Dataset:
@@ -259,23 +262,23 @@ class Datasets(DatasetList):
 
     @classmethod
     def read(
-        cls, path: str | os.PathLike[str], path_models: str | os.PathLike[str] | None = None, **options: Any
+        cls, filename: str | os.PathLike[str], filename_models: str | os.PathLike[str] | None = None, **options: Any
     ) -> Datasets:
         """Read a collection, see `xgamma.datasets.files.read`."""
         from xgamma.datasets.files import read
 
-        return cls._of(*read(path, path_models, **options))
+        return cls._of(*read(filename, filename_models, **options))
 
     def write(
         self,
-        path: str | os.PathLike[str],
-        path_models: str | os.PathLike[str] | None = None,
+        filename: str | os.PathLike[str],
+        filename_models: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
     ) -> None:
         """Write the collection, see `xgamma.datasets.files.write`."""
         from xgamma.datasets.files import write
 
-        write(self._members, self._models, path, path_models, overwrite)
+        write(self._members, self._models, filename, filename_models, overwrite)
 
     # Printouts
 

@@ -21,8 +21,8 @@ _ARCHIVES = {".zarr": "zarr", ".nc": "netcdf", ".nc4": "netcdf", ".h5": "netcdf"
 
 
 def read(
-    path: str | os.PathLike[str],
-    path_models: str | os.PathLike[str] | None = None,
+    filename: str | os.PathLike[str],
+    filename_models: str | os.PathLike[str] | None = None,
     lazy: bool = True,
     chunks: int | str | dict[Any, Any] | None = None,
 ) -> tuple[list[Member], Models | None]:
@@ -30,10 +30,10 @@ def read(
 
     Parameters
     ----------
-    path : path-like or str
+    filename : path-like or str
         A list of datasets in YAML (``.yaml``), as gammapy or `write` writes it, with their files in its folder or
         below; or a NetCDF file or a Zarr store that `write` wrote.
-    path_models : path-like or str, optional
+    filename_models : path-like or str, optional
         A YAML file with models, which take the place of those that were written with the collection.
     lazy : bool
         Whether a dataset is opened when it is used first, and its data are read when they are needed. Otherwise all is
@@ -55,7 +55,7 @@ def read(
     FileFormatError
         The file is damaged or of another kind, or names a dataset outside its folder. A ValueError that names the file.
     """
-    full = Path(path).expanduser().absolute()
+    full = Path(filename).expanduser().absolute()
     if not full.exists():
         raise FileNotFoundError(f"{full}: there is no such file or folder")
     if full.suffix.lower() in _LISTS:
@@ -68,8 +68,8 @@ def read(
         raise FileFormatError(
             str(full), "", f"names of datasets must be unique, and {twice[0]!r} occurs more than once"
         )
-    if path_models is not None:
-        models = Models.read(Path(path_models))
+    if filename_models is not None:
+        models = Models.read(Path(filename_models))
     if not lazy:
         for member in members:
             member.dataset.load()
@@ -79,8 +79,8 @@ def read(
 def write(
     members: Sequence[Member],
     models: Models | None,
-    path: str | os.PathLike[str],
-    path_models: str | os.PathLike[str] | None = None,
+    filename: str | os.PathLike[str],
+    filename_models: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a collection; `read` gives back the same datasets and models.
@@ -91,12 +91,12 @@ def write(
         What to write.
     models : Models or None
         The models of the collection.
-    path : path-like or str
+    filename : path-like or str
         What to write follows from its ending: a list in YAML (``.yaml``, ``.yml``) that gammapy reads, with a FITS
         file for each dataset beside it; a Zarr store (``.zarr``) or a NetCDF file (``.nc``, ``.nc4``, ``.h5``) with a
         group for each dataset, which `xarray.open_datatree` opens as well. Stores and files appear when they are
         complete.
-    path_models : path-like or str, optional
+    filename_models : path-like or str, optional
         A YAML file for the models. Left out, they are written with the collection.
     overwrite : bool
         Whether files that exist may be replaced.
@@ -108,16 +108,16 @@ def write(
     ValueError
         The ending is unknown, or a dataset cannot be written in this format.
     """
-    ending = Path(path).suffix.lower()
+    ending = Path(filename).suffix.lower()
     if ending not in (*_LISTS, *_ARCHIVES):
         known = ", ".join([*_LISTS, *_ARCHIVES])
-        raise ValueError(f"{path}: the ending {ending!r} tells no format of a collection; there are: {known}")
-    if path_models is not None and Path(path_models).exists() and not overwrite:
-        raise FileExistsError(f"{path_models} exists already: choose another name or pass overwrite=True")
-    within = models if path_models is None else None
+        raise ValueError(f"{filename}: the ending {ending!r} tells no format of a collection; there are: {known}")
+    if filename_models is not None and Path(filename_models).exists() and not overwrite:
+        raise FileExistsError(f"{filename_models} exists already: choose another name or pass overwrite=True")
+    within = models if filename_models is None else None
     if ending in _LISTS:
-        write_list(members, within, path, overwrite)
+        write_list(members, within, filename, overwrite)
     else:
-        write_archive(members, within, path, overwrite, _ARCHIVES[ending])
-    if path_models is not None:
-        (stored_models(members) if models is None else models).write(Path(path_models), overwrite=overwrite)
+        write_archive(members, within, filename, overwrite, _ARCHIVES[ending])
+    if filename_models is not None:
+        (stored_models(members) if models is None else models).write(Path(filename_models), overwrite=overwrite)

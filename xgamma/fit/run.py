@@ -173,7 +173,7 @@ class Fit:
 
 
 def compiled(datasets: Any, models: Any = None) -> Likelihood:
-    """Compile datasets, with the models of a collection where no others are given.
+    """Compile datasets, where that is not done.
 
     Raises
     ------
@@ -184,6 +184,4 @@ def compiled(datasets: Any, models: Any = None) -> Likelihood:
         if models is not None:
             raise ValueError("A likelihood has its models compiled in: pass the datasets to fit others.")
         return datasets
-    if models is None and not isinstance(datasets, xr.Dataset):
-        models = getattr(datasets, "models", None)
     return Likelihood(datasets, models)

@@ -60,10 +60,10 @@ class Likelihood:
 
     Parameters
     ----------
-    datasets : Dataset or iterable of Dataset
+    datasets : Dataset, iterable of Dataset, or Datasets
         With ``counts`` and what `xgamma.predict.npred` needs, or flux points. Lazy ones are compiled a chunk at a time.
     models : Models, list of models, or model, optional
-        By default those stored with the datasets, of which those of one name are one model.
+        By default those of the collection, or those stored with the datasets, of which those of one name are one model.
 
     Raises
     ------
@@ -80,6 +80,8 @@ class Likelihood:
 
     def __init__(self, datasets: xr.Dataset | Iterable[xr.Dataset], models: Any = None) -> None:
         items = [datasets] if isinstance(datasets, xr.Dataset) else list(datasets)
+        if models is None and not isinstance(datasets, xr.Dataset):
+            models = getattr(datasets, "models", None)
         if not items:
             raise ValueError("A likelihood needs a dataset.")
         strange = next((type(ds).__name__ for ds in items if not isinstance(ds, xr.Dataset)), None)

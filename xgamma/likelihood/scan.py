@@ -11,7 +11,7 @@ import xarray as xr
 from xgamma import statistic
 from xgamma.coords import Axis
 from xgamma.likelihood.chunks import is_chunked, term_tasks
-from xgamma.likelihood.parameters import joint_models, part_of
+from xgamma.likelihood.parameters import joint_models, part_of, vector_of
 from xgamma.likelihood.points import Points, named, points_of, released
 from xgamma.likelihood.spectrum import Spectrum, simplify
 from xgamma.likelihood.term import term_of
@@ -26,7 +26,9 @@ from xgamma.schema import is_flux_points
 __all__ = ["npred", "stat_sum"]
 
 
-def stat_sum(datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameters: Mapping[str, Any]) -> xr.DataArray:
+def stat_sum(
+    datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameters: Mapping[str, Any], priors: bool = False
+) -> xr.DataArray:
     """Sum of the fit statistic over the bins inside both masks, for many values of parameters.
 
     Parameters
@@ -39,6 +41,8 @@ def stat_sum(datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameter
         Values by name, ``model.parameter``, or by parameters of the models, in place of those in the models, frozen or
         not: DataArrays, whose dims are those of the result, numbers or quantities. Numbers are in the unit of the
         parameter, or that in the attrs.
+    priors : bool
+        Whether to add what priors on parameters contribute.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def stat_sum(datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameter
 
     Notes
     -----
-    Priors do not count. Where sources stand still the points are products of matrices; a source that moves is
+    Where sources stand still the points are products of matrices; a source that moves is
     evaluated once for each of its places and shapes.
     """
     items = [datasets] if isinstance(datasets, xr.Dataset) else list(datasets)
@@ -67,6 +71,10 @@ def stat_sum(datasets: xr.Dataset | Iterable[xr.Dataset], models: Any, parameter
     total: Any = np.zeros(len(points.values))
     for ds in items:
         total = total + _many(ds, chosen, points)
+    if priors:
+        still = sum(par.prior_stat_sum() for par in chosen.parameters.unique_parameters if par.frozen)
+        vector = vector_of(chosen)
+        total = total + [still + vector.prior(row) for row in points.values]
     return points.labelled(total, "stat_sum", "sum of the fit statistic")
 
 

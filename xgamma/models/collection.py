@@ -250,12 +250,12 @@ class Models(Choice, Lockable, MutableSequence[Model]):
         return models
 
     @classmethod
-    def read(cls, path: str | Path) -> Models:
+    def read(cls, filename: str | Path) -> Models:
         """Return the models of a YAML file.
 
         Parameters
         ----------
-        path : str or path
+        filename : str or path
             The file, written by `write` or by gammapy.
 
         Raises
@@ -266,10 +266,10 @@ class Models(Choice, Lockable, MutableSequence[Model]):
             If there is no such file or it may not be read.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(filename).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not a text file: {error}") from error
-        return cls.from_yaml(text, source=str(path))
+            raise ValueError(f"{filename} is not a text file: {error}") from error
+        return cls.from_yaml(text, source=str(filename))
 
     def write(self, path: str | Path, overwrite: bool = False, full_output: bool = False) -> None:
         """Write the models to a YAML file.
