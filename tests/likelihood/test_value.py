@@ -1,5 +1,7 @@
 """The compiled statistic is that of the predictions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -106,24 +108,49 @@ def test_sizes_inside(hole, binsz):
         np.testing.assert_allclose(slopes[i], (lik(x + step) - lik(x - step)) / (2 * step[i]), rtol=1e-4)
 
 
-def test_counts_beyond_a_window():
-    """A source that shrinks adds nothing beyond its own window, not even what wraps around in a transform."""
-    ds = map_dataset(npix=(64, 66))
-    model = source(ds, "gauss", sigma="0.2 deg")
+@pytest.mark.parametrize("binsz", [0.03, 0.1])
+def test_smaller_transforms(binsz):
+    """What is lost beyond the pixels of a smaller transform is nothing next to the background of any bin."""
+    ds = map_dataset(npix=(84, 86), binsz=binsz)
+    model = source(ds, "gauss", sigma=f"{4 * binsz} deg")
     model.spatial_model.freeze()
     model.spatial_model.sigma.frozen = False
-    model.spectral_model.freeze()
     lik = Likelihood(ds, [model])
     (one,) = lik._terms[0].sources
-    bins, window = one.window.bins, one.window
-    y, x = one.bins.y[bins], one.bins.x[bins]
-    for factor in (0.7, 0.97, 1.0001):
-        there = window.shape(one.spatial.at(factor * lik.x0)).grow(*window.half)
-        inside = (y >= there.y_0) & (y < there.y_1) & (x >= there.x_0) & (x < there.x_1)
-        signal = one.at(factor * lik.x0).signal
-        assert not inside.all()
-        assert (signal[~inside] == 0).all()
-        assert np.count_nonzero(signal[inside]) > 0.9 * np.count_nonzero(inside)
+    window, flux = one.window, one.window.component.flux[None]
+    *smaller, last = window.transforms
+    assert len(smaller) == 2
+    exact = replace(window, transforms=(last,))
+    for factor, part in ((0.7, smaller[0]), (1.001, smaller[0]), (1.1, smaller[1])):
+        x = lik.x0
+        x[lik.parameters.index("source.sigma")] *= factor
+        at = one.spatial.at(x)
+        counts, total = window.counts(at, window.shape(at), flux)
+        expected, whole = exact.counts(at, window.shape(at), flux)
+        assert part.outside.size
+        assert (counts[part.outside] == 0).all()
+        assert (np.abs(counts - expected)[:, 0] < 1e-8 * one.bins.b[window.bins]).all()
+        np.testing.assert_allclose(total, whole, rtol=1e-13)
+        # Of a source as bright as this more would be lost.
+        bright, _ = window.counts(at, window.shape(at), 1e12 * flux)
+        np.testing.assert_allclose(bright, 1e12 * expected, rtol=1e-12, atol=1e-3 * expected.max())
+
+
+def test_transforms_without_background():
+    """Nothing at all is lost where a bin has no background to lose it in."""
+    ds = map_dataset(npix=(84, 86), binsz=0.03)
+    ds["background"][:, 44:48, 44:48] = 0.0
+    model = source(ds, "gauss", sigma="0.12 deg")
+    model.spatial_model.freeze()
+    model.spatial_model.sigma.frozen = False
+    lik = agree(ds, [model], [{"source.sigma": step} for step in (-0.02, 0.002, 0.01)])
+    (one,) = lik._terms[0].sources
+    window, at = one.window, one.spatial.at(1.001 * lik.x0)
+    assert window.bare.size
+    exact = replace(window, transforms=window.transforms[-1:])
+    args = at, window.shape(at), window.component.flux[None]
+    counts, expected = (part.counts(*args)[0] for part in (window, exact))
+    np.testing.assert_allclose(counts, expected, rtol=0, atol=1e-15 * expected.max())
 
 
 @pytest.mark.parametrize("irf", ["exposure", "psf", "edisp"])

@@ -88,12 +88,22 @@ def backward(transform: NDArray[np.complex128], shape: Sequence[int]) -> Array:
     return np.asarray(irfft(ifft(transform, axis=-2), shape[1], axis=-1))
 
 
-def forward_rows(images: Array, shape: Sequence[int]) -> NDArray[np.complex128]:
-    """Transform images (y, n, x) to a size, see `scipy.fft.rfft2`: (frequency y, n, frequency x)."""
+def forward_rows(images: Array, shape: Sequence[int], first: tuple[int, int] = (0, 0)) -> NDArray[np.complex128]:
+    """Transform images (y, n, x) to a size, see `scipy.fft.rfft2`: (frequency y, n, frequency x).
+
+    Their first pixel has the place `first` along y and x in the size.
+    """
     from scipy.fft import fft, rfft
 
+    if first[1]:
+        images, part = np.zeros((*images.shape[:2], first[1] + images.shape[2])), images
+        images[..., first[1] :] = part
     # Rows that are zero are not transformed along x.
-    return np.asarray(fft(rfft(images, shape[1], axis=-1), shape[0], axis=0, overwrite_x=True))
+    rows = rfft(images, shape[1], axis=-1)
+    if first[0]:
+        rows, part = np.zeros((shape[0], *rows.shape[1:]), dtype=np.complex128), rows
+        rows[first[0] : first[0] + len(part)] = part
+    return np.asarray(fft(rows, shape[0], axis=0, overwrite_x=True))
 
 
 def backward_rows(transform: NDArray[np.complex128], shape: Sequence[int], y: slice) -> Array:

@@ -16,6 +16,7 @@ from xgamma.kernels.convolve import ROUNDING, backward_rows, forward_rows
 from xgamma.kernels.sphere import rotate
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.placed import place
+from xgamma.likelihood.transforms import Transforms, fitting, reach_of, seen_of, smallest, transforms_of, within
 from xgamma.models.sphere import haversine
 from xgamma.predict.component import Component
 from xgamma.predict.extended import gauss_points, psf_kernels, solid_angles
@@ -33,30 +34,14 @@ _STEP = 1.02
 """By which factor it may grow before it needs transforms of the largest size."""
 _ROUNDINGS = 3
 """Largest error of an exposure, in units of the precision of the numbers in which it is stored."""
+_SPARE = 4.0
+"""By which factor a flux may grow before what is lost beyond the smallest transforms is looked at again."""
+_TINY = 1e-100
+"""What stands for no background at all."""
 _BLOCK = 40_000
 """About how many complex numbers stay in the cache."""
 _MOST = 4_000_000
 """Number of frequencies of all kernels above which they are not kept."""
-
-
-@dataclass(frozen=True)
-class Transforms:
-    """Transforms of the PSF.
-
-    Attributes
-    ----------
-    size : tuple of int
-        Size of the images that are transformed.
-    kernels : ndarray, shape (frequency y, energy_true, frequency x)
-        Of the PSF on fine pixels.
-    place : ndarray of int, shape (bin,)
-        Where the bins that are reached lie in images (y, energy, x) of the target, these as wide as what comes back
-        from transforms.
-    """
-
-    size: tuple[int, int]
-    kernels: NDArray[np.complex128]
-    place: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -75,8 +60,8 @@ class ShapeWindow:
         Width of the narrowest PSF in rad.
     rad : ndarray
         Radii of the PSF in rad.
-    bins, row, column : ndarray of int, shape (bin,)
-        Bins that it reaches, and how many pixels these are away from that of the source along y and x.
+    bins : ndarray of int, shape (bin,)
+        Bins that it reaches.
     bare : ndarray of int
         Which of them have no background.
     seen : ndarray, shape (energy_true, y, x), or None
@@ -92,10 +77,10 @@ class ShapeWindow:
         Solid angle of each node's share of a fine pixel.
     shares, basis : ndarray, shape (energy_true, r) and (y, r, x)
         Exposure as combinations of a few images on fine pixels.
-    half : tuple of int
-        Reach of the PSF in pixels along y and x.
+    worst : ndarray, shape (energy_true,)
+        Largest exposure, over the least background of the bins that are reached from there.
     transforms : tuple of Transforms
-        The smallest first.
+        The smallest first; the last one loses nothing.
     edisp : ndarray, shape (energy_true, energy)
         Energy dispersion.
     """
@@ -106,8 +91,6 @@ class ShapeWindow:
     psf_width: float
     rad: Array
     bins: NDArray[np.intp]
-    row: NDArray[np.int32]
-    column: NDArray[np.int32]
     bare: NDArray[np.intp]
     seen: Array | None
     caught: Array
@@ -115,7 +98,7 @@ class ShapeWindow:
     weight: Array
     shares: Array
     basis: Array
-    half: tuple[int, int]
+    worst: Array
     transforms: tuple[Transforms, ...]
     edisp: Array
 
@@ -132,46 +115,38 @@ class ShapeWindow:
     def sorted_by(self, place: NDArray[np.intp]) -> ShapeWindow:
         """Return the same with the bins in the order of their places among others."""
         order = np.argsort(place.take(self.bins), kind="stable")
-        bare = np.isin(order, self.bare)
-        return replace(
-            self,
-            **{name: getattr(self, name).take(order) for name in ("bins", "row", "column")},
-            bare=np.flatnonzero(bare),
-            transforms=tuple(replace(part, place=part.place.take(order)) for part in self.transforms),
+        transforms = tuple(
+            replace(part, place=part.place.take(order), outside=np.flatnonzero(np.isin(order, part.outside)))
+            for part in self.transforms
         )
+        bare = np.flatnonzero(np.isin(order, self.bare))
+        return replace(self, bins=self.bins.take(order), bare=bare, transforms=transforms)
 
     def counts(self, model: Any, source: Window, fluxes: Array) -> tuple[Array, Array]:
         """Return counts (bin, k) of a model for k fluxes (k, energy_true), and their sums (k,) over the mask."""
-        whole, factor, k = self.component.target, self.plan.factor, len(fluxes)
-        fine = _within(source, self.component.source, factor)
+        factor, k = self.plan.factor, len(fluxes)
+        fine = within(source, self.component.source, factor)
         image = self._image(model, fine)
-        need = [n + 2 * half * factor for n, half in zip(image.shape, self.half, strict=True)]
-        found = next(t for t in self.transforms if need[0] <= t.size[0] and need[1] <= t.size[1])
-        transform = forward_rows(self.basis[fine[0], :, fine[1]] * image[:, None], found.size)
+        worst = np.abs(fluxes).max(axis=0) * self.worst
+        *smaller, last = self.transforms
+        found = next((part for part in smaller if part.holds(source, factor, image, worst)), last)
+        first = (source.y_0 - found.kept.y_0) * factor, (source.x_0 - found.kept.x_0) * factor
+        transform = forward_rows(self.basis[fine[0], :, fine[1]] * image[:, None], found.size, first)
         if self.seen is None:
             # The first frequency is the sum of an image.
             total = (fluxes * self.caught) @ (self.shares @ transform[0, :, 0].real)
         else:
             total = fluxes @ np.einsum("tyx,yx->t", self.seen[:, fine[0], fine[1]], image)
-        combined = self._blurred(transform, found.kernels, fluxes)
-        blurred = source.grow(*self.half)
-        inner = blurred & whole
-        rows, columns = _within(inner, blurred, factor)
-        out = backward_rows(combined, found.size, rows)
+        out = backward_rows(self._blurred(transform, found.kernels, fluxes), found.size, found.rows)
         if self.bare.size:
-            noise = ROUNDING * np.abs(out[..., columns]).max(axis=(0, 2), initial=0.0)
+            noise = ROUNDING * np.abs(out).max(axis=(0, 2), initial=0.0)
             out[np.abs(out) <= noise[:, None]] = 0.0
-        ny, nx = inner.shape[0], found.size[1] // factor
+        ny, nx = len(out) // factor, found.size[1] // factor
         if factor > 1:
             out = out[..., : nx * factor].reshape(ny, factor, -1, nx, factor).sum(axis=(1, 4))
         images = np.ascontiguousarray(out.reshape(ny, k, -1, nx).swapaxes(0, 1)).reshape(k, -1)
-        first = (inner.y_0 - whole.y_0) * (out.shape[1] // k) * nx + blurred.x_0 - whole.x_0
-        counts = images.take(found.place - first, axis=1, mode="clip")
-        if inner != whole:
-            # Windows have the pixel of the source in the middle.
-            beyond = self.row > blurred.shape[0] // 2
-            beyond |= self.column > blurred.shape[1] // 2
-            np.copyto(counts, 0.0, where=beyond)
+        counts = images.take(found.place, axis=1, mode="clip")
+        counts[:, found.outside] = 0.0
         return counts.T, total
 
     def _blurred(
@@ -208,14 +183,6 @@ class ShapeWindow:
         return np.asarray(values * self.weight[fine])
 
 
-def _within(part: Window, whole: Window, factor: int) -> tuple[slice, slice]:
-    """Where the fine pixels of a window lie in another."""
-    return (
-        slice((part.y_0 - whole.y_0) * factor, (part.y_1 - whole.y_0) * factor),
-        slice((part.x_0 - whole.x_0) * factor, (part.x_1 - whole.x_0) * factor),
-    )
-
-
 def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> ShapeWindow | None:
     """Set up a source whose position stays; None where that cannot be done, or takes too much memory.
 
@@ -230,8 +197,6 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     reach : float
         Of the PSF in deg.
     """
-    from scipy.fft import next_fast_len
-
     assert bins.grid is not None
     grid, component = bins.grid, payload.component
     radius = model.radius_deg
@@ -252,18 +217,14 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
     kernels = psf_kernels(grid, plan, profiles, response.rad)
     total = kernels.sum(axis=(1, 2), keepdims=True)
     kernels /= np.where(total > 0, total, np.inf)
-    half = _reach(kernels, factor)
+    half = reach_of(kernels, factor)
     trim = [
         slice((all_of - own) * factor, (all_of + own) * factor + 1) for all_of, own in zip(plan.half, half, strict=True)
     ]
-    sizes = []
-    for window in (around(*steps, _STEP * radius), source):
-        full = [(n + 2 * own) * factor for n, own in zip(window.shape, half, strict=True)]
-        # Transforms along y are those of complex numbers.
-        sizes.append((int(next_fast_len(full[0])), int(next_fast_len(full[1], real=True))))
-    if sum(len(profiles) * rows * (columns // 2 + 1) for rows, columns in sizes) > _MOST:
+    kernels = kernels[:, trim[0], trim[1]]
+    size, kept = fitting(source.grow(*half), factor)
+    if len(profiles) * size[0] * (size[1] // 2 + 1) > _MOST:
         return None
-    kernels = kernels[:, trim[0], trim[1]].swapaxes(0, 1)
     index = bins.within(target)
     along_y, along_x, place_y, place_x = bins.slices(target)
     inside = np.zeros((target.shape[0], len(bins.inside), target.shape[1]))
@@ -284,26 +245,23 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
         stored = payload.variable.dtype
         exposure = item.exposure.at(grid, *source.labels(factor))
         shares, basis = _few_images(exposure, _ROUNDINGS * float(np.finfo(stored).eps) if stored.kind == "f" else 0.0)
-    row, column = bins.y[index] - target.y_0, bins.x[index] - target.x_0
-    line = row * len(bins.inside) + bins.e[index]
-    transforms = tuple(
-        Transforms(size, forward_rows(kernels, size), line * (size[1] // factor) + column)
-        for size in dict.fromkeys(sizes)
-    )
-    seen = None
+    places = bins.y[index], bins.x[index], bins.e[index]
+
+    def transforms(size: tuple[int, int], kept: Window) -> Transforms:
+        return transforms_of(kernels, size, kept, factor, target, places, len(bins.inside))
+
+    last, seen = transforms(size, kept), None
     blurred = source.grow(*half)
     if blurred & target != blurred or (inside != inside[:1, :, :1]).any():
-        seen = _seen(inside, target, source, half, factor, response.edisp, transforms[-1])
+        seen = seen_of(inside, target, source, factor, response.edisp, last)
         seen *= np.tensordot(shares, basis, axes=1)
-    return ShapeWindow(
+    window = ShapeWindow(
         component=replace(component, source=source, target=target),
         radius=radius,
         plan=plan,
         psf_width=width,
         rad=response.rad,
         bins=index,
-        row=np.abs(bins.y[index] - plan.row).astype(np.int32),
-        column=np.abs(bins.x[index] - plan.column).astype(np.int32),
         bare=np.flatnonzero(bins.bare[index]),
         seen=seen,
         caught=response.edisp @ inside[0, :, 0],
@@ -311,41 +269,33 @@ def shape_window(bins: Bins, payload: Payload, model: Any, reach: float) -> Shap
         weight=area / (factor if model.has_means else 2 * fine) ** 2,
         shares=shares,
         basis=np.ascontiguousarray(basis.swapaxes(0, 1)),
-        half=half,
-        transforms=transforms,
+        worst=_worst(bins, index, response.edisp) * np.abs(np.tensordot(shares, basis, axes=1)).max(axis=(1, 2)),
+        transforms=(last,),
         edisp=response.edisp,
     )
+    start = around(*steps, radius)
+    image = window._image(model, within(start, source, factor))
+    worst = _SPARE * np.abs(component.flux) * window.worst
+    chosen = smallest(kernels, (around(*steps, _STEP * radius), source), start, half, factor, image, worst)
+    room = _MOST // len(profiles) - size[0] * (size[1] // 2 + 1)
+    for one in chosen:
+        room -= one[0][0] * (one[0][1] // 2 + 1)
+    if room < 0 or not chosen[0][1] & target:
+        return window
+    return replace(window, transforms=(*(transforms(*one) for one in chosen if one[0] != size), last))
 
 
-def _seen(
-    inside: Array, target: Window, source: Window, half: tuple[int, int], factor: int, edisp: Array, last: Transforms
-) -> Array:
-    """Share of the flux of each fine pixel of a source that ends inside of a mask (y, energy, x) of its target.
-
-    The mask is convolved with the mirrored PSF. Result shape (energy_true, y, x).
-    """
-    blurred = source.grow(*half)
-    mask = np.zeros((blurred.shape[0], len(edisp), blurred.shape[1]))
-    part = target & blurred
-    to, of = _within(part, blurred, 1), _within(part, target, 1)
-    mask[to[0], :, to[1]] = edisp @ inside[of[0], :, of[1]]
-    transform = forward_rows(mask.repeat(factor, axis=0).repeat(factor, axis=2), last.size) * last.kernels.conj()
-    ny, nx = (n * factor for n in source.shape)
-    return np.ascontiguousarray(backward_rows(transform, last.size, slice(ny))[..., :nx].swapaxes(0, 1))
+def _worst(bins: Bins, index: NDArray[np.intp], edisp: Array) -> Array:
+    """One over the least background of some bins that each true energy reaches."""
+    least = np.full(edisp.shape[1], np.inf)
+    np.minimum.at(least, bins.e[index], np.where(bins.bare[index], 0.0, bins.b[index]))
+    return np.asarray(1 / np.maximum(np.where(edisp > 0, least, np.inf).min(axis=1), _TINY))
 
 
 def _by_point(values: Array, parts: int) -> Array:
     """Take apart values (y * parts, x * parts): those of each of the points in a pixel, shape (point, y, x)."""
     ny, nx = (n // parts for n in values.shape)
     return values.reshape(ny, parts, nx, parts).transpose(1, 3, 0, 2).reshape(-1, ny, nx)
-
-
-def _reach(kernels: Array, factor: int) -> tuple[int, int]:
-    """How many pixels of so many fine ones kernels (n, y, x) reach along y and x."""
-    some: NDArray[np.bool_] = np.any(kernels != 0, axis=0)
-    lines = some.any(axis=1), some.any(axis=0)
-    y, x = (np.abs(np.flatnonzero(line) - line.size // 2).max(initial=0) for line in lines)
-    return -(-int(y) // factor), -(-int(x) // factor)
 
 
 def _few_images(exposure: Array, tolerance: float) -> tuple[Array, Array]:
