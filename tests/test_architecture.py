@@ -31,8 +31,8 @@ FLOORS = [
     ["irf", "models"],
     ["coords"],
     ["units"],
-    ["history", "schema", "stats"],
-    ["kernels"],
+    ["atomic", "history", "schema", "stats"],
+    ["kernels", "paths"],
 ]
 LEVEL = {room: len(FLOORS) - i for i, floor in enumerate(FLOORS) for room in floor}
 

@@ -120,9 +120,14 @@ def test_files(tmp_path):
     path = tmp_path / "models.yaml"
     models.write(path)
     assert Models.read(path).equals(models)
-    with pytest.raises(FileExistsError, match=r"models\.yaml exists; pass overwrite=True"):
+    with pytest.raises(
+        FileExistsError, match=r"models\.yaml exists already: .* overwrite=True"
+    ):
         models.write(path)
+    with pytest.raises(FileNotFoundError, match="the folder .*nowhere does not exist"):
+        models.write(tmp_path / "nowhere" / "models.yaml")
     Models().write(path, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["models.yaml"]
     assert Models.read(path).names == []
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"models\.yaml is not a text file"):

@@ -13,6 +13,7 @@ from xgamma.datasets.member import Member
 from xgamma.datasets.models import stored_models
 from xgamma.io.errors import FileFormatError
 from xgamma.models import Models
+from xgamma.paths import absolute, expanded
 
 __all__ = ["read", "write"]
 
@@ -55,7 +56,7 @@ def read(
     FileFormatError
         The file is damaged or of another kind, or names a dataset outside its folder. A ValueError that names the file.
     """
-    full = Path(filename).expanduser().absolute()
+    full = Path(absolute(filename))
     if not full.exists():
         raise FileNotFoundError(f"{full}: there is no such file or folder")
     if full.suffix.lower() in _LISTS:
@@ -69,7 +70,7 @@ def read(
             str(full), "", f"names of datasets must be unique, and {twice[0]!r} occurs more than once"
         )
     if filename_models is not None:
-        models = Models.read(Path(filename_models))
+        models = Models.read(filename_models)
     if not lazy:
         for member in members:
             member.dataset.load()
@@ -112,7 +113,7 @@ def write(
     if ending not in (*_LISTS, *_ARCHIVES):
         known = ", ".join([*_LISTS, *_ARCHIVES])
         raise ValueError(f"{filename}: the ending {ending!r} tells no format of a collection; there are: {known}")
-    if filename_models is not None and Path(filename_models).exists() and not overwrite:
+    if filename_models is not None and Path(expanded(filename_models)).exists() and not overwrite:
         raise FileExistsError(f"{filename_models} exists already: choose another name or pass overwrite=True")
     within = models if filename_models is None else None
     if ending in _LISTS:
@@ -120,4 +121,4 @@ def write(
     else:
         write_archive(members, within, filename, overwrite, _ARCHIVES[ending])
     if filename_models is not None:
-        (stored_models(members) if models is None else models).write(Path(filename_models), overwrite=overwrite)
+        (stored_models(members) if models is None else models).write(filename_models, overwrite=overwrite)

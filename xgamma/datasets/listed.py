@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from xgamma.atomic import local_path, write_beside
 from xgamma.datasets.kinds import KINDS
 from xgamma.datasets.member import Member
-from xgamma.io.atomic import local_path, write_beside
 from xgamma.io.errors import FileFormatError
 from xgamma.io.open import open_dataset
 from xgamma.models import Models

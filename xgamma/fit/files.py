@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xgamma.atomic import local_path, write_beside
 from xgamma.fit.result import FitResult
-from xgamma.io.atomic import local_path, write_beside
 from xgamma.io.errors import FileFormatError
 from xgamma.models import Models
 from xgamma.models.serialize import dump, load

@@ -13,6 +13,7 @@ from xgamma.io.guard import guard, naming
 from xgamma.io.layout import unpack
 from xgamma.io.netcdf import NetcdfGroup, open_netcdf
 from xgamma.io.zarr import open_zarr
+from xgamma.paths import absolute
 from xgamma.validate import check_structure
 
 __all__ = ["archive_kind", "open_archive", "open_plain"]
@@ -63,7 +64,7 @@ def open_archive(
     else:
         text = os.fspath(path)
         if "://" not in text:
-            text = os.path.abspath(os.path.expanduser(text))
+            text = absolute(text)
         plain = open_plain(text, chunks, verify)
     try:
         ds = unpack(plain)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.io.atomic import write_beside
+from xgamma.atomic import write_beside
 from xgamma.io.header import CHECKSUMS, check_checksums, check_format, checksums
 from xgamma.io.layout import chunk_shapes, pack
 from xgamma.io.trailer import add_trailer, check_trailer

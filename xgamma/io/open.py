@@ -13,6 +13,7 @@ import xarray as xr
 
 from xgamma.io.engine import XgammaBackendEntrypoint
 from xgamma.io.errors import FileFormatError
+from xgamma.paths import expanded
 
 __all__ = ["open_dataset"]
 
@@ -31,6 +32,7 @@ def open_dataset(
     path : path-like or str
         A FITS file (plain or gzipped) with a map dataset, an OGIP file of counts (PHA) beside the files that it names,
         a table of flux points in FITS or ECSV, or an archive that xgamma wrote. What it is follows from its content.
+        Environment variables and ``~`` are put in.
     chunks : int, dict or "auto", optional
         As for `xarray.open_dataset`: with ``{}`` data are dask arrays in the chunks of the file. Left out, they are
         numpy arrays that are loaded when they are used first.
@@ -134,7 +136,7 @@ def _with_plain_coords(ds: xr.Dataset) -> xr.Dataset:
 
 def _is_table(path: str) -> bool:
     """Tell whether a file is an ECSV table by its first bytes."""
-    full = os.path.expanduser(path)
+    full = expanded(path)
     if "://" in path or not os.path.isfile(full):
         return False
     with open(full, "rb") as stream:
@@ -145,7 +147,7 @@ def _is_fits(path: str) -> bool:
     """Tell whether a file is FITS by its first bytes; raise if it is nothing that can be opened."""
     if "://" in path:
         return False
-    full = os.path.expanduser(path)
+    full = expanded(path)
     if not os.path.exists(full):
         raise FileNotFoundError(f"there is no file {path}")
     if os.path.isdir(full):

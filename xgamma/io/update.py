@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 
 from xgamma import coords
+from xgamma.atomic import local_path
 from xgamma.coords.keywords import same_keywords
 from xgamma.io.archive import open_plain
-from xgamma.io.atomic import local_path
 from xgamma.io.errors import FileFormatError
 from xgamma.io.guard import naming
 from xgamma.io.layout import pack

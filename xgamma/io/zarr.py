@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from xgamma.io.atomic import local_path, write_beside
+from xgamma.atomic import local_path, write_beside
 from xgamma.io.errors import FileFormatError
 from xgamma.io.header import CHECKSUMS, check_checksums, check_format, checksums
 from xgamma.io.layout import chunk_shapes, pack

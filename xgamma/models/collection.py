@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import html
+import os
 from collections.abc import Iterable, Iterator, MutableSequence
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
+from xgamma.atomic import write_beside
 from xgamma.models.background import FoVBackgroundModel
 from xgamma.models.base import ModelBase
 from xgamma.models.choice import Choice
@@ -19,6 +21,7 @@ from xgamma.models.parameter import Parameters
 from xgamma.models.serialize import components_from_dict, components_to_dict, dump, load
 from xgamma.models.sky import SkyModel
 from xgamma.models.spatial_base import SpatialModel
+from xgamma.paths import expanded
 
 __all__ = ["Model", "Models"]
 
@@ -250,7 +253,7 @@ class Models(Choice, Lockable, MutableSequence[Model]):
         return models
 
     @classmethod
-    def read(cls, filename: str | Path) -> Models:
+    def read(cls, filename: str | os.PathLike[str]) -> Models:
         """Return the models of a YAML file.
 
         Parameters
@@ -266,12 +269,12 @@ class Models(Choice, Lockable, MutableSequence[Model]):
             If there is no such file or it may not be read.
         """
         try:
-            text = Path(filename).read_text(encoding="utf-8")
+            text = Path(expanded(filename)).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"{filename} is not a text file: {error}") from error
         return cls.from_yaml(text, source=str(filename))
 
-    def write(self, path: str | Path, overwrite: bool = False, full_output: bool = False) -> None:
+    def write(self, path: str | os.PathLike[str], overwrite: bool = False, full_output: bool = False) -> None:
         """Write the models to a YAML file.
 
         Parameters
@@ -287,13 +290,12 @@ class Models(Choice, Lockable, MutableSequence[Model]):
         ------
         FileExistsError
             If the file exists and `overwrite` is False.
+        FileNotFoundError
+            If its folder does not exist.
         """
-        mode = "w" if overwrite else "x"
-        try:
-            with open(path, mode, encoding="utf-8") as file:
-                file.write(self.to_yaml(full_output))
-        except FileExistsError:
-            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it") from None
+        text = self.to_yaml(full_output)
+        with write_beside(path, overwrite) as file:
+            file.write_text(text, encoding="utf-8")
 
     def __str__(self) -> str:
         """Return a block for each model."""

@@ -21,6 +21,7 @@ from xgamma.io.fits.extras import Extras, read_extras, read_gti, read_meta
 from xgamma.io.fits.hdus import Hdu, read_hdus
 from xgamma.io.fits.maps import FitsFile, FitsMap, read_map
 from xgamma.io.fits.region import read_region
+from xgamma.paths import absolute
 from xgamma.schema import FORMAT, FORMAT_VERSION, VARIABLES
 from xgamma.validate import check_structure
 
@@ -52,7 +53,7 @@ def open_fits(path: str | os.PathLike[str], name: str | None = None) -> xr.Datas
     OSError
         The file cannot be opened.
     """
-    full = os.path.abspath(os.path.expanduser(os.fspath(path)))
+    full = absolute(path)
     manager = content_manager(full)
     with manager.acquire_context() as content:
         file = FitsFile(full, manager, content, _by_name(full, read_hdus(content, full)))

@@ -16,8 +16,8 @@ import numpy as np
 import xarray as xr
 from astropy.io import fits
 
+from xgamma.atomic import write_beside
 from xgamma.coords import Axis, GridNames, SkyGrid, suffixes
-from xgamma.io.atomic import write_beside
 from xgamma.io.fits.extras import EXTRAS_HDU, extras_json, meta_columns, meta_json
 from xgamma.io.fits.header import axis_cards, bands_hdu, data_hdu, make_header, sky_cards
 from xgamma.io.fits.region import region_hdu

@@ -9,11 +9,12 @@ import xarray as xr
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from xgamma.io.atomic import write_beside
+from xgamma.atomic import write_beside
 from xgamma.io.errors import FileFormatError
 from xgamma.io.fits.extras import EXTRAS_HDU, Extras, extras_of
 from xgamma.io.fluxpoints.reader import FluxTable, dataset_of
 from xgamma.io.fluxpoints.writer import extras_of_points, flux_points_to_table, with_extras
+from xgamma.paths import absolute
 
 __all__ = ["open_ecsv", "write_ecsv"]
 
@@ -41,7 +42,7 @@ def open_ecsv(path: str | os.PathLike[str], name: str | None = None) -> xr.Datas
     OSError
         The file cannot be opened.
     """
-    full = os.path.abspath(os.path.expanduser(os.fspath(path)))
+    full = absolute(path)
 
     def error(problem: str) -> FileFormatError:
         return FileFormatError(full, "", problem)

@@ -23,6 +23,7 @@ from xgamma.io.fits.writer import _gti_hdu, write_jobs
 from xgamma.io.fluxpoints.reader import FluxTable, dataset_of
 from xgamma.io.fluxpoints.writer import MASKS, extras_of_points, flux_points_to_table, with_extras
 from xgamma.io.ogip.files import open_file
+from xgamma.paths import absolute
 from xgamma.schema import FORMAT
 
 __all__ = ["is_flux_fits", "open_flux_fits", "write_flux_fits"]
@@ -47,12 +48,8 @@ def is_flux_fits(path: str | os.PathLike[str]) -> bool:
     OSError
         It cannot be opened.
     """
-    with open_file(_absolute(path)) as file:
+    with open_file(absolute(path)) as file:
         return _find(file) is not None
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _find(file: FitsFile) -> Hdu | None:
@@ -89,7 +86,7 @@ def open_flux_fits(path: str | os.PathLike[str], name: str | None = None) -> xr.
     OSError
         The file cannot be opened.
     """
-    full = _absolute(path)
+    full = absolute(path)
     with open_file(full) as file:
         hdu = _find(file)
         if hdu is None:

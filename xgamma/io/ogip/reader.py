@@ -22,6 +22,7 @@ from xgamma.io.fits.region import read_region
 from xgamma.io.fits.tables import Table
 from xgamma.io.ogip.files import beside, open_file, read_bins, required_table
 from xgamma.io.ogip.matrix import read_matrix
+from xgamma.paths import absolute
 from xgamma.schema import FORMAT, FORMAT_VERSION, VARIABLES
 from xgamma.validate import check_structure
 
@@ -47,7 +48,7 @@ def check_ogip(path: str | os.PathLike[str]) -> bool:
         It cannot be opened.
     """
     try:
-        with open_file(_absolute(path)) as file:
+        with open_file(absolute(path)) as file:
             names = list(file.hdus)
     except FileFormatError:
         return False
@@ -93,12 +94,8 @@ def open_ogip(path: str | os.PathLike[str], name: str | None = None) -> xr.Datas
     OSError
         The file cannot be opened.
     """
-    with open_file(_absolute(path)) as file:
+    with open_file(absolute(path)) as file:
         return _read(file, name)
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _read(file: FitsFile, name: str | None) -> xr.Dataset:

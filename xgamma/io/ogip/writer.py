@@ -13,8 +13,8 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from xgamma.atomic import local_path, write_beside
 from xgamma.coords import Axis
-from xgamma.io.atomic import local_path, write_beside
 from xgamma.io.fits.extras import EXTRAS_HDU, extras_json
 from xgamma.io.fits.header import make_header
 from xgamma.io.fits.region import region_hdu

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from xgamma.paths import expanded
+
 __all__ = ["local_path", "write_beside"]
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
-    """Return an absolute local path with links and ``~`` resolved.
+    """Return an absolute local path with links, ``~`` and environment variables resolved.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
     if not text or "://" in text:
         raise ValueError(f"{text!r} is not a local path: write to a local file and copy it to where it should go")
-    return Path(text).expanduser().resolve()
+    return Path(expanded(text)).resolve()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from xgamma.io.atomic import local_path, write_beside
+from xgamma.atomic import local_path, write_beside
 from xgamma.io.errors import FileFormatError
 
 
