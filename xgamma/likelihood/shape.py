@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xgamma.kernels import radial
 from xgamma.kernels.convolve import ROUNDING, backward_rows, forward_rows
+from xgamma.kernels.products import combine, gram
 from xgamma.kernels.sphere import rotate
 from xgamma.likelihood.bins import Bins
 from xgamma.likelihood.placed import place
@@ -303,7 +304,10 @@ def _few_images(exposure: Array, tolerance: float) -> tuple[Array, Array]:
     flat = exposure.reshape(len(exposure), -1)
     scale = np.abs(flat).max(axis=1, keepdims=True)
     scale = np.where(scale > 0, scale, 1.0)
-    left, sizes, right = np.linalg.svd(flat / scale, full_matrices=False)
-    errors = (np.abs((left[:, r:] * sizes[r:]) @ right[r:]).max() for r in range(1, sizes.size))
-    rank = next((r for r, error in enumerate(errors, start=1) if error <= tolerance), sizes.size)
-    return scale * left[:, :rank] * sizes[:rank], right[:rank].reshape(rank, *exposure.shape[1:])
+    flat = flat / scale
+    # A decomposition of the products of all pairs, in one thread: that of the images wakes others.
+    turned = np.linalg.eigh(gram(flat.T, flat.T))[1][:, ::-1]
+    images = combine(turned.T, flat)
+    errors = (np.abs(combine(turned[:, r:], images[r:])).max() for r in range(1, len(flat)))
+    rank = next((r for r, error in enumerate(errors, start=1) if error <= tolerance), len(flat))
+    return scale * turned[:, :rank], images[:rank].reshape(rank, *exposure.shape[1:])
