@@ -120,9 +120,7 @@ def test_files(tmp_path):
     path = tmp_path / "models.yaml"
     models.write(path)
     assert Models.read(path).equals(models)
-    with pytest.raises(
-        FileExistsError, match=r"models\.yaml exists already: .* overwrite=True"
-    ):
+    with pytest.raises(FileExistsError, match=r"models\.yaml exists already: .* overwrite=True"):
         models.write(path)
     with pytest.raises(FileNotFoundError, match="the folder .*nowhere does not exist"):
         models.write(tmp_path / "nowhere" / "models.yaml")

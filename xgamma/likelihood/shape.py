@@ -117,8 +117,7 @@ class ShapeWindow:
         """Return the same with the bins in the order of their places among others."""
         order = np.argsort(place.take(self.bins), kind="stable")
         transforms = tuple(
-            replace(part, place=part.place.take(order), outside=np.flatnonzero(np.isin(order, part.outside)))
-            for part in self.transforms
+            replace(part, place=part.place.take(order), outside=part.outside.take(order)) for part in self.transforms
         )
         bare = np.flatnonzero(np.isin(order, self.bare))
         return replace(self, bins=self.bins.take(order), bare=bare, transforms=transforms)
@@ -147,7 +146,7 @@ class ShapeWindow:
             out = out[..., : nx * factor].reshape(ny, factor, -1, nx, factor).sum(axis=(1, 4))
         images = np.ascontiguousarray(out.reshape(ny, k, -1, nx).swapaxes(0, 1)).reshape(k, -1)
         counts = images.take(found.place, axis=1, mode="clip")
-        counts[:, found.outside] = 0.0
+        np.copyto(counts, 0.0, where=found.outside)
         return counts.T, total
 
     def _blurred(

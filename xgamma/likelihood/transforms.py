@@ -36,7 +36,7 @@ class Transforms:
         Fine rows of the target.
     place : ndarray of int, shape (bin,)
         Where the bins that are reached lie in images (y, energy, x) of these rows.
-    outside : ndarray of int
+    outside : ndarray of bool, shape (bin,)
         Which of them are not kept.
     """
 
@@ -46,7 +46,7 @@ class Transforms:
     leaving: tuple[Array, Array]
     rows: slice
     place: NDArray[np.intp]
-    outside: NDArray[np.intp]
+    outside: NDArray[np.bool_]
 
     def holds(self, source: Window, factor: int, image: Array, worst: Array) -> bool:
         """Whether no more than nothing is lost of an image (y, x) on the fine pixels of a window.
@@ -133,7 +133,7 @@ def transforms_of(
     """
     y, x, e = bins
     inner, width = kept & target, size[1] // factor
-    outside = np.flatnonzero((y < kept.y_0) | (y >= kept.y_1) | (x < kept.x_0) | (x >= kept.x_1))
+    outside = (y < kept.y_0) | (y >= kept.y_1) | (x < kept.x_0) | (x >= kept.x_1)
     place = ((y - inner.y_0) * n_energies + e) * width + x - kept.x_0
     place[outside] = 0
     centred = np.zeros((size[0], len(kernels), size[1]))
