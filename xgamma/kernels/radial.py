@@ -11,17 +11,20 @@ centre. This is exact for profiles of any width, and keeps the total.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "FAR_RULE",
+    "NEAR",
+    "Rule",
     "containment",
     "containment_radius",
-    "feature",
     "integral_weights",
-    "near_nodes",
-    "near_slopes",
+    "near_rule",
     "normalize",
     "pixel_integrals",
     "polynomials",
@@ -30,11 +33,40 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Points = NDArray[np.complex128]
 
-_NEAR_RULE = np.polynomial.legendre.leggauss(12)
-FAR_RULE = np.polynomial.legendre.leggauss(3)
-_TINY = 1e-300
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of quadrature along edges.
+
+    Attributes
+    ----------
+    nodes, weights : ndarray, shape (node,)
+        From 0 to 1, and of the sum 1.
+    squares : ndarray, shape (node, 3)
+        What gives the squares of the nodes' distances from a centre from those of the start and the end of an edge, and
+        from the scalar product of both.
+    """
+
+    nodes: Array
+    weights: Array
+    squares: Array
+
+    @classmethod
+    def of(cls, number: int, panels: int = 1) -> Rule:
+        """Set a number of Gaussian nodes on each of some parts of equal length."""
+        node, weight = np.polynomial.legendre.leggauss(number)
+        nodes = (((node + 1) / 2 + np.arange(panels)[:, None]) / panels).ravel()
+        squares = np.stack([(1 - nodes) ** 2, nodes**2, 2 * nodes * (1 - nodes)], axis=1)
+        return cls(nodes, np.tile(weight / 2 / panels, panels), squares)
+
+
+FAR_RULE = Rule.of(3)
+_NEAR_RULE = Rule.of(12)
+NEAR = 3.0
+"""Distance in widths of a pixel up to which an edge is close to the centre."""
+_RESOLVED, _FINEST = 0.07, 0.0044
+"""Steps of radii in widths of a pixel: what the nodes of one rule resolve, and below which no more are set."""
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -183,77 +215,27 @@ def _lines(edges: Array) -> tuple[Array, Array, Array, Array]:
     return h, length, (x_0 * dx + y_0 * dy) / length, (x_1 * dx + y_1 * dy) / length
 
 
-def near_nodes(start: Points, stop: Points, scale: float) -> tuple[Array, Array, Array]:
-    """Nodes of integrals along edges close to the centre.
-
-    With h the distance of the line and t the position on it, r^2 dphi = h dt. The variable of the quadrature is
-    atan(t / c), c^2 = h^2 + scale^2: smooth where an edge is close to the centre and where the profile is narrow.
+def near_rule(rad: Array, width: float) -> Rule:
+    """Return the rule for edges close to the centre of profiles, with more nodes where their radii are close.
 
     Parameters
     ----------
-    start, stop : ndarray of complex, shape (edge,)
-        Where the edges start and stop: x + i y.
-    scale : float
-        Width of the narrowest feature of the profile.
-
-    Returns
-    -------
-    h : ndarray, shape (edge,)
-        Distance of the line from the centre, negative where an edge runs around it to the right.
-    t : ndarray, shape (edge, node)
-        Where the nodes are on the line.
-    weight : ndarray, shape (edge, node)
-        Those of the integral over dt.
+    rad : ndarray, shape (rad,)
+        Radii of the profiles.
+    width : float
+        Typical width of a pixel, in the unit of the radii.
     """
-    line = stop - start
-    length = np.abs(line)
-    # Of the start, along the line and across.
-    place = start.conj() * line
-    place /= np.maximum(length, _TINY)
-    h, low = place.imag, place.real
-    c = np.sqrt(h * h + scale**2)
-    lower, upper = np.arctan2(low, c), np.arctan2(low + length, c)
-    step = (upper - lower) / 2
-    node, weight = _NEAR_RULE
-    t = np.tan((lower + step)[:, None] + step[:, None] * node)
-    # 1 / cos^2 = 1 + tan^2
-    dt = t * t
-    dt += 1
-    dt *= (step * c)[:, None] * weight
-    t *= c[:, None]
-    return h, t, dt
-
-
-def near_slopes(ends: tuple[Points, Points], moves: tuple[Points, Points], scale: float) -> tuple[Array, Array, Array]:
-    """Return the derivatives of what `near_nodes` does, given those of the starts and stops of edges."""
-    (start, stop), (move, last) = ends, moves
-    line, turned = stop - start, last - move
-    length = np.abs(line)
-    length = np.where(length > 0, length, 1.0)
-    longer = (line.conj() * turned).real / length
-    place = start.conj() * line / length
-    moved = (move.conj() * line + start.conj() * turned - place * longer) / length
-    h, dh = place.imag, moved.imag
-    c = np.sqrt(h * h + scale**2)
-    dc = h * dh / c
-    low, high = place.real, place.real + length
-    lower, upper = np.arctan2(low, c), np.arctan2(high, c)
-    first = (c * moved.real - low * dc) / (c * c + low * low)
-    step, wider = (upper - lower) / 2, ((c * (moved.real + longer) - high * dc) / (c * c + high * high) - first) / 2
-    node, weight = _NEAR_RULE
-    tan = np.tan((lower + step)[:, None] + step[:, None] * node)
-    du = (first + wider)[:, None] + wider[:, None] * node
-    over = 1 + tan * tan
-    slope = dc[:, None] * tan + c[:, None] * over * du
-    return dh, slope, weight * over * ((wider * c + step * dc)[:, None] + 2 * (step * c)[:, None] * tan * du)
+    eighth = max(len(rad) // 8, 1)
+    step = float(rad[min(eighth, len(rad) - 1)]) / (eighth + 0.5)
+    panels = math.ceil(_RESOLVED * width / max(step, _FINEST * width))
+    return _NEAR_RULE if panels == 1 else Rule.of(_NEAR_RULE.nodes.size, panels)
 
 
 def _far_nodes(edges: Array) -> tuple[Array, Array]:
-    """Nodes along edges that are short against their distance, as for `near_nodes`; the variable is t itself."""
+    """Radii of nodes along edges that are short against their distance, and weights of the integral of G / r^2."""
     h, length, start, stop = _lines(edges)
-    node, weight = FAR_RULE
-    t = start[:, None] + (stop - start)[:, None] * (node + 1) / 2
-    return np.sqrt(h[:, None] ** 2 + t**2), (h * length)[:, None] * weight / 2
+    t = start[:, None] + (stop - start)[:, None] * FAR_RULE.nodes
+    return np.sqrt(h[:, None] ** 2 + t**2), (h * length)[:, None] * FAR_RULE.weights
 
 
 def _factors(r: Array, weight: Array) -> Array:
@@ -265,12 +247,7 @@ def _factors(r: Array, weight: Array) -> Array:
 def _is_near(edges: Array, width: float) -> NDArray[np.bool_]:
     """Whether edges are so near the centre that profiles vary strongly along them; a pixel around it has only such."""
     with np.errstate(invalid="ignore"):
-        return np.minimum(edges[0] ** 2 + edges[1] ** 2, edges[2] ** 2 + edges[3] ** 2) < 9 * width**2
-
-
-def feature(rad: Array, width: float) -> float:
-    """Width that the nodes near the centre have to resolve."""
-    return float(min(rad[len(rad) // 8], width))
+        return np.minimum(edges[0] ** 2 + edges[1] ** 2, edges[2] ** 2 + edges[3] ** 2) < (NEAR * width) ** 2
 
 
 def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, coefficients: Array) -> Array:
@@ -313,8 +290,9 @@ def pixel_integrals(corner_x: Array, corner_y: Array, rad: Array, width: float, 
     valid = np.isfinite(edges).all(axis=0)
     near = _is_near(edges, width) & valid
     start, stop = edges[::2, near] + 1j * edges[1::2, near]
-    h, t, weight = near_nodes(start, stop, feature(rad, width))
-    r, weight, turn[near] = np.sqrt(h[:, None] ** 2 + t**2), weight * h[:, None], np.angle(start.conj() * stop)
+    rule, span = near_rule(rad, width), start.conj() * stop
+    r, turn[near] = np.abs(start[:, None] + (stop - start)[:, None] * rule.nodes), np.angle(span)
+    weight = span.imag[:, None] * rule.weights
     # s: edge, q: node on it, c: term, n: profile
     along[near] = (
         np.einsum("sqc,sqcn->sn", _factors(r, weight), table[np.searchsorted(rad, r)]) - turn[near][:, None] * last

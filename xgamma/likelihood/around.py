@@ -102,11 +102,11 @@ def point_window(ds: xr.Dataset, bins: Bins, item: Placed, lookups: Lookups) -> 
         surrounded=bool(inside[:, y_0 : y_1 + 1, x_0 : x_1 + 1].all()),
         corners=np.ascontiguousarray(vectors[:, corners]),
         grid=place.reshape(needed.shape),
-        pixels=edges.Lines.of(place[path]),
+        pixels=place[path],
         corner_rings=corner_rings,
         bin_rings=bin_rings,
         border_rings=border_rings,
-        border=edges.Lines.of(place[border[:, order]]),
+        border=place[border[:, order]],
         border_energy=border_energy[order],
         signs=sign * signs[order],
         step=step / _SURE,
@@ -116,7 +116,7 @@ def point_window(ds: xr.Dataset, bins: Bins, item: Placed, lookups: Lookups) -> 
         lookups=lookups,
         exposure=exposure_of(ds, grid.frame, inner) if component.use_exposure else None,
         radii=radii,
-        profiles=integrals_of(lookups.psf, radii, *(part[y_0:y_1, x_0:x_1] for part in (lon, lat))),
+        profiles=integrals_of(lookups, radii, lon[y_0:y_1, x_0:x_1], lat[y_0:y_1, x_0:x_1], component.use_edisp),
         common=common,
         use_edisp=component.use_edisp,
     )
@@ -144,15 +144,16 @@ def _mask(bins: Bins, window: Window) -> NDArray[np.bool_]:
 
 
 def _sizes(points: NDArray[np.complex128]) -> tuple[float, float, float]:
-    """Orientation of pixels, least distance of two rows or columns, largest one of a pixel's first corner from others.
+    """Orientation of pixels, least distance of two rows or columns, largest one of two corners of a pixel.
 
     Corners (y + 1, x + 1), x + i y, lie on a plane that keeps distances from its centre, and stretches those across.
     """
-    right, up, across = np.diff(points, axis=1), np.diff(points, axis=0), np.abs(points[1:, 1:] - points[:-1, :-1])
+    right, up = np.diff(points, axis=1), np.diff(points, axis=0)
+    across = points[1:, 1:] - points[:-1, :-1], points[1:, :-1] - points[:-1, 1:]
     area = (right[:-1].conj() * up[:, :-1]).imag
     shrink = float(np.sinc(np.abs(points).max() / np.pi))
     step = shrink * min(float((np.abs(area) / np.abs(side)).min()) for side in (right[:-1], up[:, :-1]))
-    diagonal = max(float(np.abs(part).max()) for part in (right, up, across))
+    diagonal = max(float(np.abs(part).max()) for part in (right, up, *across))
     return float(np.sign(area.sum())), step, diagonal
 
 

@@ -1,4 +1,4 @@
-"""The PSF around a point source as integrals of its profiles, in which its counts are linear."""
+"""The responses around a point source: the PSF as integrals of its profiles, in which counts are linear."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import edges
-from xgamma.likelihood.lookup import Table
+from xgamma.likelihood.lookup import Lookups, Table
 
 __all__ = ["Integrals", "integrals_of"]
 
@@ -25,7 +25,8 @@ class Integrals:
     Attributes
     ----------
     table : Table
-        Their rows (energy, number), or the profiles (energy, rad) where there are many.
+        Their rows (energy, number), behind which the energy dispersion may stand; or the profiles (energy, rad) where
+        there are many.
     matrix : ndarray or None
         From the energies of these profiles to those of the exposure; None for no more to do.
     radii : Radii
@@ -34,6 +35,8 @@ class Integrals:
         Whether the table has the rows.
     negative : bool
         Whether any profile has negative values.
+    beside : int
+        Number of reconstructed energies of the dispersion in the table; 0 where it has to be looked up by itself.
     """
 
     table: Table
@@ -41,18 +44,22 @@ class Integrals:
     radii: edges.Radii
     made: bool
     negative: bool
+    beside: int = 0
 
-    def at(self, labels: list[float]) -> Array:
-        """Rows (energy, number) at labels y, x on the grid of the PSF."""
+    def at(self, labels: list[float]) -> tuple[Array, Array | None]:
+        """Rows (energy, number) at labels y, x on the grid of the PSF, and the dispersion (energy_true, energy)."""
         values = self.table.at_labels(*labels)
+        if self.beside:
+            return values[:, : -self.beside], values[:, -self.beside :]
         if self.made:
-            return values
-        return self.radii.terms(values if self.matrix is None else self.matrix @ values).rows
+            return values, None
+        return self.radii.terms(values if self.matrix is None else self.matrix @ values).rows, None
 
 
-def integrals_of(psf: tuple[Table, Array | None], radii: edges.Radii, lon: Array, lat: Array) -> Integrals:
-    """Integrate the profiles of a PSF, see `xgamma.likelihood.lookup.Lookups`, that positions in deg need."""
-    table, matrix = psf
+def integrals_of(lookups: Lookups, radii: edges.Radii, lon: Array, lat: Array, use_edisp: bool) -> Integrals:
+    """Integrate the profiles of the PSF that positions in deg need."""
+    assert lookups.psf is not None
+    table, matrix = lookups.psf
     chosen = []
     for labels, at in zip((table.y, table.x), table.labels(lon, lat), strict=True):
         known = at[np.isfinite(at)] if np.isfinite(at).any() else np.array(labels)
@@ -67,4 +74,10 @@ def integrals_of(psf: tuple[Table, Array | None], radii: edges.Radii, lon: Array
     values = near.values if matrix is None else matrix @ near.values
     rows = radii.terms(values.reshape(-1, values.shape[-1])).rows
     rows = rows.reshape(*values.shape[:-1], -1)
-    return Integrals(replace(near, values=rows), None, radii, True, negative)
+    beside = 0
+    if use_edisp and lookups.edisp is not None and lookups.migration is None:
+        other, own = lookups.edisp
+        # One look-up does for both where they are known at the same places and energies.
+        if own is None and table.is_like(other) and rows.shape[2] == other.values.shape[2]:
+            rows, beside = np.concatenate([rows, other.values[y, x]], axis=3), other.values.shape[3]
+    return Integrals(replace(near, values=rows), None, radii, True, negative, beside)

@@ -61,6 +61,13 @@ class Table:
         """Interpolate at a position in deg, in the frame of the counts."""
         return self.at_labels(*map(float, self.labels(np.array(lon), np.array(lat))))
 
+    def is_like(self, other: Table) -> bool:
+        """Whether another table has its values at the same places."""
+        if self.grid is None or other.grid is None:
+            return self.grid is other.grid
+        same = self.y == other.y and self.x == other.x and np.array_equal(self.rotation, other.rotation)
+        return same and self.grid.keywords == other.grid.keywords
+
     def at_labels(self, y: float, x: float) -> Array:
         """Interpolate at labels."""
         if self.grid is None:
@@ -69,9 +76,11 @@ class Table:
         j, wy = _bracket(self.y, round(y, 10))
         i, wx = _bracket(self.x, round(x, 10))
         if 0 < wy < 1 and 0 < wx < 1:
-            four = self.values[j : j + 2, i : i + 2]
-            weights = np.array([(1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx])
-            return weights.dot(four.reshape(4, -1)).reshape(four.shape[2:])
+            # Two neighbours of a row lie side by side.
+            low, high = self.values[j, i : i + 2], self.values[j + 1, i : i + 2]
+            mixed = np.array([(1 - wy) * (1 - wx), (1 - wy) * wx]).dot(low.reshape(2, -1))
+            mixed += np.array([wy * (1 - wx), wy * wx]).dot(high.reshape(2, -1))
+            return mixed.reshape(low.shape[1:])
         out: Any = 0.0
         for row, weight_y in ((j, 1 - wy), (j + 1, wy)):
             for column, weight_x in ((i, 1 - wx), (i + 1, wx)):
@@ -84,9 +93,10 @@ def _bracket(labels: list[int], at: float) -> tuple[int, float]:
     """As `xgamma.kernels.interpolate.bracket`, for one number; those that are none stay none."""
     if len(labels) == 1:
         return 0, 0.0
-    index = min(max(bisect_right(labels, at) - 1, 0), len(labels) - 2)
+    index = bisect_right(labels, at, 1, len(labels) - 1) - 1
     low, high = labels[index], labels[index + 1]
-    return index, at if at != at else min(max((at - low) / (high - low), 0.0), 1.0)
+    share = (at - low) / (high - low)
+    return index, 0.0 if share < 0 else 1.0 if share > 1 else share
 
 
 def table_of(array: xr.DataArray, dims: tuple[str, ...], frame: str) -> Table:

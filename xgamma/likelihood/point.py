@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xgamma.kernels import edges
+from xgamma.kernels.lines import line_integrals
 from xgamma.likelihood.integrals import Integrals
 from xgamma.likelihood.lookup import Lookups, Table
 from xgamma.likelihood.nearby import Nearby
@@ -21,6 +22,7 @@ __all__ = ["Place", "PointCounts", "PointWindow"]
 
 Array = NDArray[np.float64]
 
+_TURN = 2 * np.pi
 _STEP = 5e-4
 """Step in pixels of differences of the responses."""
 
@@ -104,18 +106,18 @@ class PointWindow:
         Unit vectors of the corners that are needed, by rings.
     grid : ndarray of int, shape (y + 1, x + 1)
         Their numbers; those of all corners around the inner window are right.
-    pixels : Lines
-        The borders of the bins, turning as longitude and latitude do.
+    pixels : ndarray of int, shape (5, bin)
+        The corners along the borders of the bins, turning as longitude and latitude do.
     corner_rings, bin_rings, border_rings : list of int
         Number of corners, of bins and of edges of the mask up to each ring.
-    border : Lines
-        The edges along the border of the mask, by rings.
+    border : ndarray of int, shape (2, edge)
+        The corners of the edges along the border of the mask, by rings.
     border_energy : ndarray of int, shape (edge,)
         Which of the energies used these belong to.
     signs : ndarray, shape (edge,)
         Whether they add or take away.
     step, diagonal : float
-        Least distance in rad of two rows or columns, and largest one of the first corner of a pixel from any other.
+        Least distance in rad of two rows or columns, and largest one of two corners of a pixel.
     sign : float
         Orientation of the pixels on the sky.
     sky : SkyGrid
@@ -127,7 +129,7 @@ class PointWindow:
     radii : Radii
         Those of the profiles.
     profiles : Integrals
-        The PSF around the source.
+        The PSF around the source, and the energy dispersion if it is known at the same places.
     common : Response
         What stands in for responses that do not apply.
     use_edisp : bool
@@ -147,11 +149,11 @@ class PointWindow:
     surrounded: bool
     corners: Array
     grid: NDArray[np.intp]
-    pixels: edges.Lines
+    pixels: NDArray[np.intp]
     corner_rings: list[int]
     bin_rings: list[int]
     border_rings: list[int]
-    border: edges.Lines
+    border: NDArray[np.intp]
     border_energy: NDArray[np.intp]
     signs: Array
     step: float
@@ -189,7 +191,9 @@ class PointWindow:
         labels = found.tolist()
         if not (near or self._holds(*labels[:2])):
             return None
-        edisp = self.lookups.matrix(lon, lat, labels[4:6]) if self.use_edisp else None
+        rows, edisp = self.profiles.at(labels[2:4])
+        if edisp is None and self.use_edisp:
+            edisp = self.lookups.matrix(lon, lat, labels[4:6])
         exposure = None if self.exposure is None else self.exposure.at_labels(*labels[6:8])
         return Place(
             (math.radians(lon), math.radians(lat)),
@@ -198,7 +202,7 @@ class PointWindow:
             width=labels[8],
             exposure=exposure,
             edisp=self.common.edisp if edisp is None else edisp,
-            rows=self.profiles.at(labels[2:4]),
+            rows=rows,
         )
 
     def _holds(self, y: float, x: float) -> bool:
@@ -230,42 +234,45 @@ class PointWindow:
         """
         mixed, noise, beyond = self._mixed(place, fluxes)
         size, number = len(mixed), len(fluxes)
-        # Those of a move are of the responses, which vary linearly, and of the directions.
-        sides = [[self._mixed(side, fluxes[:1])[0] for side in pair] for *pair, _ in around]
-        steps = [(high - low) / distance for (high, low), (*_, distance) in zip(sides, around, strict=True)]
-        terms = edges.Terms(np.concatenate([mixed, *steps]) if steps else mixed, self.radii.segments)
+        if around:
+            # Those of a move are of the responses, which vary linearly, and of the directions.
+            sides = [[self._mixed(side, fluxes[:1])[0] for side in pair] for *pair, _ in around]
+            steps = [(high - low) / distance for (high, low), (*_, distance) in zip(sides, around, strict=True)]
+            mixed = np.concatenate([mixed, *steps])
+        terms = edges.Terms(mixed, self.radii.segments)
         reach = self._reach(beyond, noise)
         row, column = round(place.y) - self.window.y_0, round(place.x) - self.window.x_0
         ring = int(float(reach.max()) / self.step) + 2
         ring += max(abs(row - self.centre[0]), abs(column - self.centre[1]))
         ring = min(ring, len(self.corner_rings) - 1)
         plane = edges.project(self.corners[:, : self.corner_rings[ring]], *place.lonlat, slopes=bool(around))
-        limit = (reach + self.diagonal) ** 2
+        # The squares of opposite corners, twice that of the middle between them and half of that of their distance.
+        limit = 2 * (reach + self.diagonal / 2) ** 2 + self.diagonal**2 / 2
 
-        def integrals(lines: edges.Lines, energy: NDArray[np.intp], n: int) -> tuple[NDArray[np.intp], Array]:
-            """Which of the first n lines are reached, and the integrals along them."""
-            some = np.flatnonzero(plane.squares.take(lines.corners[0, :n]) < limit.take(energy[:n]))
-            which = energy.take(some)
-            return some, edges.line_integrals(plane, lines, some, self.radii, terms, which, size // number, place.width)
+        def integrals(lines: NDArray[np.intp], energy: NDArray[np.intp], n: int) -> tuple[Any, Any, Array]:
+            """Which of the first n lines are reached, their energies, and the integrals along them."""
+            both = plane.squares.take(lines[0, :n])
+            both += plane.squares.take(lines[len(lines) // 2, :n])
+            some = np.flatnonzero(both < limit.take(energy[:n]))
+            reached, which, stride = lines.take(some, axis=1), energy.take(some), size // number
+            return some, which, line_integrals(plane, reached, self.radii, terms, which, stride, place.width)
 
-        reached, image = integrals(self.pixels, self.energy, self.bin_rings[ring])
+        reached, which, image = integrals(self.pixels, self.energy, self.bin_rings[ring])
         kinds = terms.last.reshape(-1, size // number)
         total = np.zeros(len(image))
-        total[: len(kinds)] = kinds @ self._turned(plane, row, column)
+        total[: len(kinds)] = _TURN * kinds.sum(axis=1) if self.surrounded else kinds @ self._turned(plane, row, column)
         if self.border_rings[ring]:
-            edge, along = integrals(self.border, self.border_energy, self.border_rings[ring])
+            edge, _, along = integrals(self.border, self.border_energy, self.border_rings[ring])
             total += along @ self.signs.take(edge)
         # Rows are those of the fluxes, of moved responses, and of moved directions.
         out, moves = PointCounts(reached, image[:number], total[:number]), len(around)
-        out.counts[np.abs(out.counts) <= noise.take(self.energy.take(reached), axis=1)] = 0.0
+        out.counts[np.abs(out.counts) <= noise.take(which, axis=1)] = 0.0
         image, total = image[number:], total[number:]
         both = zip(image[:moves] + image[moves:], total[:moves] + total[moves:], strict=True)
         return [out, *(PointCounts(reached, counts[None], sums[None]) for counts, sums in both)]
 
     def _turned(self, plane: edges.Plane, row: int, column: int) -> Array:
         """By which angles (energy,) the mask turns around a source."""
-        if self.surrounded:
-            return np.full(self.inside.shape[2], 2 * np.pi)
         inside = self.inside[row - 1 : row + 2, column - 1 : column + 2]
         corners = self.grid[row - 1 : row + 3, column - 1 : column + 3]
         # On an edge each of the pixels there has a part of it.
@@ -275,7 +282,7 @@ class PointWindow:
         """Radius (energy,) beyond which profiles (k * energy, rad) hold no more than rounding (k, energy)."""
         if self.profiles.negative:
             return np.full(noise.shape[1], self.radii.rad[-1])
-        inside = (2 * np.pi * beyond[:, :-1] > noise.reshape(-1, 1)).sum(axis=1)
+        inside = (beyond[:, :-1] > noise.reshape(-1, 1) / _TURN).sum(axis=1)
         return self.radii.rad.take(inside).reshape(noise.shape).max(axis=0)
 
     def _mixed(self, place: Place, fluxes: Array) -> tuple[Array, Array, Array]:
@@ -294,8 +301,8 @@ class PointWindow:
             # Profiles are mixed where they are known by true energy alone.
             rows, number = rows[self.used], len(fluxes)
             weights, sizes = (np.tile(np.eye(len(rows)), number) * part.sum(axis=0) for part in (weights, sizes))
-        norm = 2 * np.pi * rows[:, 3 * segments]
+        norm = _TURN * rows[:, 4 * segments]
         share = 1 / norm if norm.min() > 0 else np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
         mixed = (weights.T * share) @ rows
         beyond = mixed if positive else (sizes.T * share) @ rows
-        return mixed, noise, beyond[:, 3 * segments + 1 :]
+        return mixed, noise, beyond[:, 4 * segments + 1 :]
