@@ -133,7 +133,7 @@ class CashTerm:
         parts = [source.at(x, order, free) for source in self.sources]
         if not (level.holds and all(part.bounded for part in parts)):
             return None
-        negative = [bool((part.coefficients < 0).any()) for part in parts]
+        negative = [bool(part.coefficients.min(initial=0.0) < 0) for part in parts]
         below, lacking = None, 0.0
         if any(negative):
             if not self._is_shallow(level.factor, parts):

@@ -30,6 +30,7 @@ from xgamma.predict.component import (
     directed,
     located,
     placed,
+    turned,
     turns_of,
 )
 from xgamma.predict.plan import Plan, plan_of
@@ -42,6 +43,7 @@ Array = NDArray[np.float64]
 
 _POSITION = ("lon_0", "lat_0")
 _NONE = np.zeros(0, dtype=np.intp)
+_ONE = np.ones(1)
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,16 @@ class MapSource:
         moving = bool(order) and any(free is None or free[own.slot] for own in self.spatial.free)
         if still and not moving:
             return contribution(self.fixed, self.reduced, x, order)
+        home = self._place(x)
+        if home is not None and not order:
+            flux = self.spectrum(x) if self.shape is None else self.reduced(x) * self.shape
+            fixed = self._at_place(home, flux[None])
+            return Contribution(fixed, _ONE, still=False, home=True, bounded=bool(flux.min() >= 0))
         model = self.spatial.at(x)
         flux, jacobian, bends = self._flux(x, order)
         fluxes, unit = independent(np.array([flux, *jacobian, *(row for *_, row in bends)]))
         evaluate: Callable[[Any, Array], Fixed]
-        home, shape = self._place(model), None if moving and self._may_move else self._shape(model)
+        shape = None if moving and self._may_move else self._shape(model)
         if shape is not None:
             evaluate = partial(self._shaped, shape)
         elif home is None:
@@ -130,7 +137,7 @@ class MapSource:
         if home is None:
             fixed = evaluate(model, fluxes)
         elif moving:
-            fixed, moves = self._moving(home, fluxes, model, free)
+            fixed, moves = self._moving(home, fluxes, x, free)
         else:
             fixed = self._at_place(home, fluxes)
         rows = [(own.slot, row) for own, row in zip(self.spectrum.free, unit[1:], strict=False)]
@@ -168,10 +175,10 @@ class MapSource:
         """Return the counts for vectors (point, parameter) of one place and shape."""
         if self.spatial.values(x[0]) == self.start:
             return still_many(self.fixed, self.reduced, x)
-        model = self.spatial.at(x[0])
-        home = self._place(model)
+        home = self._place(x[0])
         if home is not None:
             return moved_many(partial(self._at_place, home), self.spectrum, x)
+        model = self.spatial.at(x[0])
         shape = self._shape(model)
         if shape is not None:
             return moved_many(partial(self._shaped, shape, model), self.spectrum, x)
@@ -228,9 +235,16 @@ class MapSource:
         profiles = self.lookups.profiles(*lonlat) if self.common["use_psf"] else None
         return self.payload.edisp if edisp is None else edisp, profiles
 
-    def _place(self, model: Any) -> Place | None:
+    def _place(self, x: Array) -> Place | None:
         """Where a point source is; None where it has to be evaluated on a window of its own."""
-        return None if self.point is None else self.point.place(*self._lonlat(model))
+        if self.point is None or not abs(self.spatial.value("lat_0", x)) <= 90:
+            return None
+        return self.point.place(*self._position(x))
+
+    def _position(self, x: Array) -> tuple[float, float]:
+        """Position in deg in the frame of the map."""
+        lon, lat = (self.spatial.value(name, x) for name in _POSITION)
+        return turned(lon, lat, self.common["rotation"])
 
     def _at_place(self, place: Place, fluxes: Array) -> Fixed:
         """Return counts of a point source for k fluxes."""
@@ -238,21 +252,20 @@ class MapSource:
         return self._reached(self.point.counts(place, fluxes))
 
     def _moving(
-        self, place: Place, fluxes: Array, model: Any, free: NDArray[np.bool_] | None
+        self, place: Place, fluxes: Array, x: Array, free: NDArray[np.bool_] | None
     ) -> tuple[Fixed, list[tuple[int, Array, float]]]:
         """Return what `_at_place` does, and the derivatives for the first flux by position."""
         assert self.point is not None
-        found, *slopes = self.point.moving(place, fluxes)
+        found, *moved = self.point.moving(place, fluxes)
         fixed = self._reached(found)
-        columns = np.concatenate([part.counts for part in slopes]).T
-        totals = np.concatenate([part.total for part in slopes]) - columns[fixed.bare].sum(axis=0)
+        columns = np.concatenate([part.counts for part in moved]).T
+        totals = np.concatenate([part.total for part in moved]) - columns[fixed.bare].sum(axis=0)
         # Of the direction in the frame of the map, with respect to that of the model.
-        lon, lat = self._lonlat(model)
-        turned = np.linalg.inv(rotation_slopes(lon, lat, self.common["rotation"]))
+        slopes = np.linalg.inv(rotation_slopes(*self._position(x), self.common["rotation"]))
         moves = []
         for own in self.spatial.free:
             if free is None or free[own.slot]:
-                along = turned[:, _POSITION.index(own.name)] * np.radians(own.factor)
+                along = slopes[:, _POSITION.index(own.name)] * np.radians(own.factor)
                 moves.append((own.slot, columns @ along, float(totals @ along)))
         return fixed, moves
 
@@ -282,10 +295,10 @@ class MapSource:
 
     def _fixed(self, reached: NDArray[np.intp], matrix: Array, total: Array, bare: NDArray[np.intp]) -> Fixed:
         """Return counts (bin, k) in some bins, of which those without background are bare."""
-        none = np.zeros((total.size, self.bins.inside.shape[0]))
+        none, energy = np.zeros((total.size, self.bins.inside.shape[0])), _NONE
         if bare.size:
-            total = total - matrix[bare].sum(axis=0)
-        return Fixed(reached, matrix, total, none, bare, self.bins.e[reached[bare]], none)
+            total, energy = total - matrix[bare].sum(axis=0), self.bins.e[reached[bare]]
+        return Fixed(reached, matrix, total, none, bare, energy, none)
 
     @property
     def home(self) -> NDArray[np.intp] | None:

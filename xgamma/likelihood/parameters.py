@@ -108,6 +108,13 @@ class Part:
         """Values of the free parameters, by name and in the units of the model."""
         return {free.name: x[free.slot] * free.factor for free in self.free}
 
+    def value(self, name: str, x: Array) -> float:
+        """Value of a parameter, free or not, in the unit of the model."""
+        for free in self.free:
+            if free.name == name:
+                return float(x[free.slot]) * free.factor
+        return float(self.model._parameters[name].canonical_value)
+
     def at(self, x: Array) -> Any:
         """Return the model with other values."""
         new = object.__new__(type(self.model))

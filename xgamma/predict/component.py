@@ -27,6 +27,7 @@ __all__ = [
     "located",
     "placed",
     "rotation_between",
+    "turned",
     "turns_of",
 ]
 
@@ -233,10 +234,15 @@ def located(grid: SkyGrid, spatial: Any, rotation: NDArray[np.float64]) -> tuple
 def directed(spatial: Any, rotation: NDArray[np.float64]) -> tuple[float, float]:
     """Direction of the centre of a model in deg in the frame of the grid, arguments as for `located`."""
     lon, lat = spatial.position_lonlat
+    return turned(lon, lat, rotation)
+
+
+def turned(lon: float, lat: float, rotation: NDArray[np.float64]) -> tuple[float, float]:
+    """Direction in deg in the frame of the grid, given one in that of a model; rotations lead from grid to model."""
     if rotation[0, 0] == rotation[1, 1] == rotation[2, 2] == 1:
         return float(lon) % 360.0, float(lat)
-    lon, lat = rotate(np.array(lon, dtype=np.float64), np.array(lat, dtype=np.float64), rotation.T)
-    return float(lon), float(lat)
+    there = rotate(np.array(lon, dtype=np.float64), np.array(lat, dtype=np.float64), rotation.T)
+    return float(there[0]), float(there[1])
 
 
 def _tiles(grid: SkyGrid, whole: Window, reach: float, common: dict[str, Any]) -> list[Component]:
