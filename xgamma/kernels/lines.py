@@ -121,13 +121,25 @@ def line_integrals(
             (turned.imag * average + cross * steps).sum(axis=0, out=out[j])
     if not closed and near.size:
         lasts = terms.last.reshape(-1, stride).take(which.take(line), axis=1)
-        angles = [np.angle(between.ravel().take(near))] * kinds
-        for moved in slopes:
-            before, behind = (
-                (ends.take(near).conj() * steps.take(near)).imag / np.maximum(at.take(near), least)
-                for ends, steps, at in zip(*((part[:-1], part[1:]) for part in (points, moved, squares)), strict=True)
-            )
-            angles.append(behind - before)
-        for i, angle in enumerate(angles):
+        for i, angle in enumerate([_angles(along, near)] * kinds + _turns(along, near, least)):
             out[i] -= np.bincount(line, angle * lasts[i if i < kinds else 0], minlength=n)
+    return out
+
+
+def _angles(along: Plane, edges: Index) -> Array:
+    """Angles through which some edges run around the centre."""
+    return np.angle(along.points[:-1].take(edges).conj() * along.points[1:].take(edges))
+
+
+def _turns(along: Plane, edges: Index, least: float) -> list[Array]:
+    """Return derivatives of these angles, as the plane has slopes; squares of distances are no less than the least."""
+    out = []
+    for moved in along.slopes:
+        before, behind = (
+            (points.take(edges).conj() * steps.take(edges)).imag / np.maximum(squares.take(edges), least)
+            for points, steps, squares in zip(
+                *((part[:-1], part[1:]) for part in (along.points, moved, along.squares)), strict=True
+            )
+        )
+        out.append(behind - before)
     return out
