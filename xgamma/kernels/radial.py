@@ -63,7 +63,7 @@ class Rule:
 
 FAR_RULE = Rule.of(3)
 _NEAR_RULE = Rule.of(12)
-NEAR = 3.01
+NEAR = 2.99
 """Distance in widths of a pixel up to which an edge is close to the centre: not a whole one, which rounding decides."""
 _RESOLVED, _FINEST = 0.0701, 0.0044
 """Steps of radii in widths of a pixel: what the nodes of one rule resolve, and below which no more are set."""
