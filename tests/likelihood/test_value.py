@@ -342,3 +342,17 @@ def test_a_width_that_starts_at_zero():
     x = lik.x0
     x[lik.parameters.index("source.sigma")] = 0.1
     assert abs(lik(x) - lik(lik.x0)) > 1
+
+
+@pytest.mark.parametrize("at", [(0.0, 0.0), (0.05, 0.0), (0.0125, 0.0125)], ids=["corner", "other corner", "middle"])
+def test_moved_to_a_corner_of_pixels(cta_path, at):
+    """Rounding of positions decides nothing there: the sum over bins and that of the likelihood agree to rounding."""
+    from xgamma.io.open import open_dataset
+
+    ds = open_dataset(cta_path, name="cta").load()
+    spatial = xm.PointSpatialModel(lon_0="0.02 deg", lat_0="-0.03 deg", frame="galactic")
+    model = xm.SkyModel(spectrum(amplitude="2e-12 cm-2 s-1 TeV-1"), spatial, name="gc")
+    model.spectral_model.freeze()
+    lik = Likelihood(ds, [model])
+    assert lik.parameters == ("gc.lon_0", "gc.lat_0")
+    np.testing.assert_allclose(lik(np.array(at)), reference(lik, [ds], np.array(at)), rtol=1e-12)
