@@ -60,6 +60,16 @@ CASES = {
     "survey, cold": (("survey",), 3),
 }  # fmt: skip
 
+# What gammapy has no counterpart of: likelihoods whose compilation is part of the fits above, and one more.
+COMPILED = {
+    "index, amplitude, position, norm, fit mask": ("compilation", "centre", True, POSITION),
+    "ten amplitudes and norm, safe mask": (
+        "compilation", "points", False, [*(f"{name}.amplitude" for name in TEN), "cta-bkg.norm"],
+    ),
+    "width of a Gaussian, safe mask": ("compilation", "gauss", False, ["gc.sigma"]),
+    "four H.E.S.S. spectra": ("compilation_hess",),
+}  # fmt: skip
+
 
 def config_of(data, quick=False):
     """What both processes are told: files, sources, sizes."""
@@ -72,7 +82,8 @@ def config_of(data, quick=False):
     far = rng.uniform([-h for h in half], half, (number, 2)).tolist()
     at = {"name": "gc", "lon": 0.02, "lat": -0.03}
     return {
-        "cases": {name: case[0] for name, case in CASES.items()},
+        "cases": {name: case[0] for name, case in CASES.items()}
+        | {_compiled(name): work for name, work in COMPILED.items()},
         "file": str(Path(data, "cta-1dc-gc", "cta-1dc-gc.fits.gz")),
         "hess": [str(path) for path in sorted(Path(data, "joint-crab", "spectra", "hess").glob("pha_obs*.fits"))],
         "one": [at],
@@ -185,6 +196,19 @@ def imports(gammapy_python, pairs=3):
     return report("import", times, {"xgamma": 0, "gammapy": 0}).replace("0 / 0 MiB", "")
 
 
+def _compiled(name):
+    return f"compile: {name}"
+
+
+def compilations(python, config, calls=9):
+    """Print how long likelihoods take to compile, as medians of some calls in a process."""
+    print("\n| likelihood | compiled in |\n|---|---|")
+    with both({"xgamma": python}, config) as workers:
+        for name in COMPILED:
+            times = [workers["xgamma"].run(_compiled(name), i)["seconds"] for i in range(calls)]
+            print(f"| {name} | {_text(statistics.median(times))} |", flush=True)
+
+
 def main():
     """Run the cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -207,6 +231,8 @@ def main():
             print(f"| {name} | {error} | | | |", flush=True)
         else:
             print(report(name, times, peak), flush=True)
+    if not options.cases or "compile" in options.cases:
+        compilations(pythons["xgamma"], config, 2 if options.quick else 9)
 
 
 if __name__ == "__main__":

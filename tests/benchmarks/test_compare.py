@@ -32,6 +32,12 @@ def test_xgamma_does_the_work(ours):
     assert all(one["seconds"] > 0 for one in found)
 
 
+def test_compilations(config, capsys):
+    compare.compilations(sys.executable, config, 2)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("s |")]
+    assert len(rows) == len(compare.COMPILED)
+
+
 @pytest.mark.interop
 def test_gammapy_does_the_same(config, ours):
     python = os.environ.get("XGAMMA_GAMMAPY_PYTHON")

@@ -95,6 +95,13 @@ def fit(config, which, masked, free):
     return work
 
 
+def compilation(config, which, masked, free):
+    """Compile a likelihood."""
+    ds, models = cta(config, masked), Models([*map(source, config[which]), background()])
+    freeze(models, free)
+    return lambda i: [xg.Likelihood(ds, models).x0[0]]
+
+
 def run_fit(datasets, models):
     """Statistic of the best fit."""
     from xgamma.fit import Fit
@@ -115,6 +122,13 @@ def fit_hess(config):
 
     work(0)
     return work
+
+
+def compilation_hess(config):
+    """Compile the joint likelihood of spectra with off regions."""
+    datasets = xg.Datasets(xg.open_dataset(path).load() for path in config["hess"])
+    models = Models([SkyModel(PowerLawSpectralModel(index=2, amplitude="2e-11 cm-2 s-1 TeV-1"), name="crab")])
+    return lambda i: [xg.Likelihood(datasets, models).x0[0]]
 
 
 def reduction(config, name):
@@ -164,8 +178,8 @@ def _overlap(ds):
 
 
 CASES = {
-    "read": read, "npred": npred, "statistic": statistic, "fit": fit, "fit_hess": fit_hess, "reduction": reduction,
-    "survey": survey,
+    "read": read, "npred": npred, "statistic": statistic, "compilation": compilation,
+    "compilation_hess": compilation_hess, "fit": fit, "fit_hess": fit_hess, "reduction": reduction, "survey": survey,
 }  # fmt: skip
 
 
