@@ -65,8 +65,8 @@ FAR_RULE = Rule.of(3)
 _NEAR_RULE = Rule.of(12)
 NEAR = 2.99
 """Distance in widths of a pixel up to which an edge is close to the centre: not a whole one, which rounding decides."""
-_RESOLVED, _FINEST = 0.0701, 0.0044
-"""Steps of radii in widths of a pixel: what the nodes of one rule resolve, and below which no more are set."""
+_RESOLVED, _FINEST = 0.551, 0.0341
+"""Eighth parts of tables, in widths of a pixel, that the nodes of one rule resolve, and below which no more are set."""
 
 
 def polynomials(profiles: Array, rad: Array) -> Array:
@@ -216,7 +216,7 @@ def _lines(edges: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def near_rule(rad: Array, width: float) -> Rule:
-    """Return the rule for edges close to the centre of profiles, with more nodes where their radii are close.
+    """Return the rule for edges close to the centre of profiles, with more nodes where their tables are narrow.
 
     Parameters
     ----------
@@ -225,9 +225,8 @@ def near_rule(rad: Array, width: float) -> Rule:
     width : float
         Typical width of a pixel, in the unit of the radii.
     """
-    eighth = max(len(rad) // 8, 1)
-    step = float(rad[min(eighth, len(rad) - 1)]) / (eighth + 0.5)
-    panels = math.ceil(_RESOLVED * width / max(step, _FINEST * width))
+    eighth = float(rad[min(max(len(rad) // 8, 1), len(rad) - 1)])
+    panels = math.ceil(_RESOLVED * width / max(eighth, _FINEST * width))
     return _NEAR_RULE if panels == 1 else Rule.of(_NEAR_RULE.nodes.size, panels)
 
 
