@@ -134,3 +134,23 @@ def test_slopes_of_rotations():
         expected.append([(float(h) - float(v)) / (2 * step) for h, v in zip(high, low, strict=True)])
     np.testing.assert_allclose(rotation_slopes(*at, matrix), np.transpose(expected), rtol=1e-8, atol=1e-9)
     np.testing.assert_array_equal(rotation_slopes(*at, np.eye(3)), np.eye(2))
+
+
+@pytest.mark.parametrize(
+    "rad, cells",
+    [
+        (RAD**2 / RAD[-1], True),
+        (np.arange(130) ** 2 * 1e-6, True),
+        (np.geomspace(1e-9, 1, 40), False),
+        (np.array([0.1, 0.4]), True),
+        (np.array([0.3]), False),
+    ],
+    ids=["uneven", "quadratic", "geometric", "two", "one"],
+)
+def test_segments_of_uneven_radii(rad, cells):
+    radii = edges.Radii.of(rad)
+    assert radii.even is None and bool(radii.cells.size) == cells
+    r = np.concatenate([np.random.default_rng(5).uniform(0, 1.3 * rad[-1], 2000), [0.0, *rad[:-1] * (1 + 1e-9)]])
+    np.testing.assert_array_equal(radii.segments_at(r, r.max()), np.searchsorted(rad, r))
+    inner = r[r < rad[-1]]
+    np.testing.assert_array_equal(radii.segments_at(inner, inner.max()), np.searchsorted(rad, inner))

@@ -29,6 +29,9 @@ _LEAST = 1e-17
 _ENOUGH = [(_LEAST / term) ** (1 / n) for n, term in enumerate(_SERIES) if n]
 """Squares from which on each term after the first is needed."""
 
+_CELLS = 2**16
+"""Largest number of cells in which segments are looked up."""
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -152,6 +155,11 @@ class Radii:
         Integrals of r dr over each segment, times what falls from 1 to 0 there and what rises.
     steep : ndarray, shape (rad - 1,)
         Third part of the inverse of each step.
+    cells : ndarray of int, shape (cell,)
+        Segments in which equal cells begin, that hold one radius each at most; empty if radii are equidistant or if
+        these were too many.
+    per : float
+        Number of cells in a rad.
     """
 
     rad: Array
@@ -160,6 +168,8 @@ class Radii:
     fall: Array
     rise: Array
     steep: Array
+    cells: Index
+    per: float
 
     @classmethod
     def of(cls, rad: Array) -> Radii:
@@ -169,7 +179,12 @@ class Radii:
         is_even = rad.size > 2 and np.abs(step - mean).max() <= 1e-9 * mean
         fall, rise = step * (2 * rad[:-1] + rad[1:]) / 6, step * (2 * rad[1:] + rad[:-1]) / 6
         even, offset = (1 / mean, 1 - float(rad[0]) / mean) if is_even else (None, 0.0)
-        return cls(rad, even, offset, fall, rise, 1 / (3 * step))
+        cells, per = np.zeros(0, dtype=np.intp), 0.0
+        if not is_even and rad.size > 1:
+            per = 1.001 / float(step.min())
+            if rad[-1] * per < _CELLS:
+                cells = np.searchsorted(rad, np.arange(int(rad[-1] * per) + 2) / per)
+        return cls(rad, even, offset, fall, rise, 1 / (3 * step), cells, per)
 
     @property
     def segments(self) -> int:
@@ -181,8 +196,16 @@ class Radii:
 
         At a border it is either one, as integrals are continuous there.
         """
-        if self.even is None:
+        if self.even is None and not self.cells.size:
             return np.searchsorted(self.rad, r).astype(np.float64)
+        if self.even is None:
+            # A tenth of the time of a search.
+            place = r * self.per
+            if most > self.rad[-1]:
+                np.minimum(place, self.cells.size - 1, out=place)
+            found = self.cells.take(place.astype(np.int32))
+            beyond = r > np.append(self.rad, np.inf).take(found)
+            return (found + beyond).astype(np.float64)
         out = r * self.even
         if most > self.rad[-1]:
             np.minimum(out, self.rad.size + 0.5 - self.offset, out=out)
