@@ -175,18 +175,27 @@ def _inner(free: tuple[Free, ...], here: list[float]) -> tuple[list[float], list
 
 @dataclass(frozen=True)
 class Linear:
-    """A spectrum whose shape stands still: one number, proportional to a parameter or constant."""
+    """A spectrum whose shape stands still: one number, proportional to a parameter or constant.
+
+    Attributes
+    ----------
+    free : tuple of Free
+        The parameter, or none.
+    sign : float
+        -1 where the flux is negative for a positive parameter: the number has the sign of the flux.
+    """
 
     free: tuple[Free, ...]
+    sign: float = 1.0
     size: int = 1
 
     def __call__(self, x: Array) -> Array:
-        """Return the parameter in the unit of its model, or 1."""
-        return np.array([x[free.slot] * free.factor for free in self.free] or [1.0])
+        """Return the parameter in the unit of its model, or 1, with the sign."""
+        return np.array([self.sign * x[free.slot] * free.factor for free in self.free] or [self.sign])
 
     def many(self, values: dict[str, Array]) -> Array:
-        """Return the parameter for arrays of values, as for `Spectrum.many`."""
-        return np.stack([values[free.name] for free in self.free], axis=-1) if self.free else np.ones(1)
+        """Return the number for arrays of values, as for `Spectrum.many`."""
+        return self.sign * (np.stack([values[free.name] for free in self.free], axis=-1) if self.free else np.ones(1))
 
     def rows(self, x: Array) -> Array:
         """Return the parameter (point, 1) for parameter vectors (point, parameter)."""
@@ -194,7 +203,7 @@ class Linear:
 
     def jacobian(self, x: Array) -> Array:
         """Return derivatives (parameter, 1)."""
-        return np.array([[free.factor] for free in self.free]).reshape(-1, 1)
+        return np.array([[self.sign * free.factor] for free in self.free]).reshape(-1, 1)
 
     def bends(self, x: Array) -> list[tuple[int, int, Array]]:
         """Return second derivatives, of which there are none."""
@@ -216,13 +225,17 @@ def simplify(spectrum: Spectrum, x: Array) -> tuple[Spectrum | Linear, Array | N
     Returns
     -------
     spectrum : Spectrum or Linear
-        The same where the shape is free.
+        The same where the shape is free, or where it is negative in some bins only.
     shape : ndarray or None
         What the number of a `Linear` multiplies.
     """
     if not spectrum.free:
-        return Linear(()), spectrum(x)
-    if len(spectrum.free) > 1 or spectrum.scale is None:
+        shape = spectrum(x)
+    elif len(spectrum.free) == 1 and spectrum.scale is not None:
+        free = spectrum.free[0]
+        shape = spectrum.many({free.name: np.array([free.scale])})[0] / free.scale
+    else:
         return spectrum, None
-    free = spectrum.free[0]
-    return Linear(spectrum.free), spectrum.many({free.name: np.array([free.scale])})[0] / free.scale
+    if (shape < 0).any():
+        return (Linear(spectrum.free, -1.0), -shape) if (shape <= 0).all() else (spectrum, None)
+    return Linear(spectrum.free), shape
