@@ -356,3 +356,22 @@ def test_moved_to_a_corner_of_pixels(cta_path, at):
     lik = Likelihood(ds, [model])
     assert lik.parameters == ("gc.lon_0", "gc.lat_0")
     np.testing.assert_allclose(lik(np.array(at)), reference(lik, [ds], np.array(at)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("amplitude", ["2e-11 cm-2 s-1 TeV-1", "-1e-12 cm-2 s-1 TeV-1", "-1e-9 cm-2 s-1 TeV-1"])
+@pytest.mark.parametrize("kind", ["point", "gauss", "region"])
+def test_a_source_that_moves_alone(kind, amplitude):
+    """Only the bins that it reaches change; and where it stands still, is far, or negative, all is as ever."""
+    ds = map_dataset()
+    sources = [source(ds, "point" if kind == "region" else kind, spectral=spectrum(amplitude=amplitude))]
+    sources[0].spectral_model.freeze()
+    if kind == "region":
+        ds = spectrum_dataset(ds, region="galactic;circle(0, 0, 0.2)")
+    lik = Likelihood(ds, sources)
+    assert lik._terms[0].alone is not None
+    for step in ({}, MOVE, FAR, {"source.lon_0": 1e-5}, {"source.sigma": 0.03}):
+        x = lik.x0
+        for name in step.keys() & set(lik.parameters):
+            x[lik.parameters.index(name)] += step[name]
+        np.testing.assert_allclose(lik(x), reference(lik, [ds], x), rtol=1e-11)
+    assert Likelihood(ds, [*sources, background(ds)])._terms[0].alone is None

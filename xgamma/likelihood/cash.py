@@ -17,12 +17,13 @@ from xgamma.kernels import statistic
 from xgamma.kernels.products import gram
 from xgamma.kernels.statistic import TRUNCATION
 from xgamma.likelihood.active import Active, Level, Stack, active_of, level_of, places_of, ranged, stack_of
+from xgamma.likelihood.alone import Alone, alone_of
 from xgamma.likelihood.bins import Bins
-from xgamma.likelihood.deep import Deep, Image, deep_of, nowhere
-from xgamma.likelihood.expansion import Expansion, add_bends, rough_of
+from xgamma.likelihood.deep import Deep, Image, deep_of, may_be_negative, nowhere
+from xgamma.likelihood.expansion import Expansion, add_bends, rough_of, spread
 from xgamma.likelihood.many import DEEPEST, cash_many
 from xgamma.likelihood.source import Contribution
-from xgamma.likelihood.spectrum import SCALES, Spectrum
+from xgamma.likelihood.spectrum import Spectrum
 
 __all__ = ["CashTerm", "cash_term"]
 
@@ -97,6 +98,8 @@ class CashTerm:
         Bins without counts in which the prediction may be cut off.
     constant : Level or None
         The background, where no parameter of it is free.
+    alone : Alone or None
+        The same without a source that moves alone.
     """
 
     name: str
@@ -111,6 +114,7 @@ class CashTerm:
     stack: Stack
     deep: Deep
     constant: Level | None
+    alone: Alone | None
 
     def _factor(self, x: Array) -> Array:
         if self.constant is not None:
@@ -127,10 +131,12 @@ class CashTerm:
         """Cash statistic (point,) for parameter vectors (point, parameter)."""
         return cash_many(self, x)
 
-    def _predict(self, x: Array, order: int, free: Flags | None = None) -> _Prediction | None:
+    def _predict(
+        self, x: Array, order: int, free: Flags | None = None, parts: list[Contribution] | None = None
+    ) -> _Prediction | None:
         """Prediction in the active bins; None where one may be cut off and sums do not hold."""
         level = self.constant or level_of(self.still, self.bins, self._factor(x))
-        parts = [source.at(x, order, free) for source in self.sources]
+        parts = [source.at(x, order, free) for source in self.sources] if parts is None else parts
         if not (level.holds and all(part.bounded for part in parts)):
             return None
         negative = [bool(part.coefficients.min(initial=0.0) < 0) for part in parts]
@@ -195,7 +201,13 @@ class CashTerm:
 
     def __call__(self, x: Array) -> float:
         """Cash statistic for a parameter vector."""
-        found = self._predict(x, 0)
+        parts = None
+        if self.alone is not None:
+            parts = [self.sources[0].at(x)]
+            value = self.alone.statistic(parts[0], self.place)
+            if value is not None:
+                return value
+        found = self._predict(x, 0, parts=parts)
         return self._dense(x, 0).value if found is None else self._value(found)
 
     def _value(self, found: _Prediction) -> float:
@@ -238,9 +250,9 @@ class CashTerm:
                 if found.stacked:
                     numbers[where, slot] += row
                 else:
-                    sides.append((slot, _spread(part.fixed.matrix @ row, place, mu.size)))
+                    sides.append((slot, spread(part.fixed.matrix @ row, place, mu.size)))
             for slot, column, _ in part.moves:
-                sides.append((slot, _spread(column, place, mu.size)))
+                sides.append((slot, spread(column, place, mu.size)))
             add_bends(out, part.bends, slope)
         if self.background is not None:
             _, rows, bends = self.background.expand(x, 2)
@@ -341,18 +353,6 @@ class CashTerm:
         return Expansion(value, gradient, 2 * columns.T @ columns, np.ones(x.size, dtype=bool), cut)
 
 
-def _spread(values: Array, place: NDArray[np.intp], size: int) -> Array:
-    out = np.zeros(size)
-    out[place] = values
-    return out
-
-
-def _may_be_negative(source: Any, x: Array) -> bool:
-    """Whether a flux can fall below zero."""
-    scales = [free for free in source.spectrum.free if free.name in SCALES]
-    return bool((source.reduced(x) < 0).any()) or any(free.lower < 0 for free in scales)
-
-
 def cash_term(
     name: str,
     bins: Bins,
@@ -384,7 +384,7 @@ def cash_term(
     near = [part.bins if source.home is None else source.home for source, part in zip(sources, fixed, strict=True)]
     still = active_of(bins, logs, [*reached, *near])
     *places, place = places_of(bins, still, [*reached, np.arange(bins.n.size)])
-    if images and any(_may_be_negative(source, x) for source in sources):
+    if images and any(may_be_negative(source, x) for source in sources):
         deep = deep_of(bins, images, [source.reduced(x) for source in sources])
     else:
         deep = nowhere(bins, [np.full_like(part.worst, np.inf) if images else part.worst for part in fixed])
@@ -395,4 +395,5 @@ def cash_term(
     stack = stack_of(still, fixed, places)
     sources = tuple(source.sorted_by(place) for source in sources)
     homes = [None if source.home is None else ranged(place.take(source.home)) for source in sources]
-    return CashTerm(name, bins, background, sources, logs, still, places, homes, place, stack, deep, constant)
+    alone = alone_of(constant, still, sources)
+    return CashTerm(name, bins, background, sources, logs, still, places, homes, place, stack, deep, constant, alone)

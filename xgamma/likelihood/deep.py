@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from xgamma.kernels.products import combine
 from xgamma.likelihood.bins import TINY, Bins
+from xgamma.likelihood.spectrum import SCALES
 from xgamma.predict.window import Window
 
-__all__ = ["Deep", "Image", "deep_of"]
+__all__ = ["Deep", "Image", "deep_of", "may_be_negative", "nowhere"]
 
 Array = NDArray[np.float64]
 
@@ -165,3 +166,9 @@ def nowhere(bins: Bins, worst: list[Any]) -> Deep:
     none = np.zeros(0, dtype=np.intp)
     empty = tuple(none for _ in worst), tuple(np.zeros((0, len(w))) for w in worst)
     return Deep(np.zeros(0), none, *empty, tuple(worst))
+
+
+def may_be_negative(source: Any, x: Array) -> bool:
+    """Whether a flux can fall below zero."""
+    scales = [free for free in source.spectrum.free if free.name in SCALES]
+    return bool((source.reduced(x) < 0).any()) or any(free.lower < 0 for free in scales)

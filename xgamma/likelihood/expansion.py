@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Expansion", "add_bends", "rough_of", "total"]
+__all__ = ["Expansion", "add_bends", "rough_of", "spread", "total"]
 
 Array = NDArray[np.float64]
 
@@ -71,3 +71,10 @@ def add_bends(matrix: Array, bends: list[tuple[int, int, Array]], slope: Array) 
         matrix[i, j] += value
         if i != j:
             matrix[j, i] += value
+
+
+def spread(values: Array, place: NDArray[np.intp], size: int) -> Array:
+    """Put values at places of an array that is zero elsewhere."""
+    out = np.zeros(size)
+    out[place] = values
+    return out
