@@ -36,7 +36,12 @@ class Alone:
     rest: float
 
     def statistic(self, part: Contribution, place: NDArray[np.intp]) -> float | None:
-        """Cash statistic with a source, given where bins lie among the active ones; None where sums do not hold."""
+        """Cash statistic with a source, given where bins lie among the active ones; None where sums do not hold.
+
+        None as well where it reaches most of them: logarithms of products of all take less time than those of each.
+        """
+        if 2 * part.fixed.bins.size > self.n.size:
+            return None
         if not (part.home and part.bounded and part.coefficients.min() >= 0):
             return None
         place = place.take(part.fixed.bins)
